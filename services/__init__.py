@@ -1,0 +1,1 @@
+"""The four processes of Tocsin, one package each; none imports another."""

@@ -1,0 +1,82 @@
+"""Time, injected.
+
+Nothing in Tocsin asks the operating system for the time: every process, handler and timer is given a `Clock`. Production
+runs on `SystemClock`, the demo on one `ScaledClock` for bus, evaluator and timers, tests on a `ManualClock`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is, and how to wait for a while of it."""
+
+    def now(self) -> datetime:
+        """The present instant, timezone-aware, in UTC."""
+        ...
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until `event` is set or `seconds` of this clock's time have passed; true when the event is set."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(max(0.0, seconds))
+
+
+class ScaledClock:
+    """A clock that starts at `start` and runs `speed` times as fast as the machine's.
+
+    Used by `tocsin demo`, where some hours pass in a minute, and by `tocsin replay --speed`.
+    """
+
+    def __init__(self, start: datetime, speed: float) -> None:
+        if start.tzinfo is None:
+            raise ValueError("the start of a scaled clock needs an offset, such as 2026-01-31T09:00:00+00:00")
+        if speed <= 0:
+            raise ValueError(f"the speed of a scaled clock must be above 0, not {speed}")
+        self._start = start.astimezone(UTC)
+        self._speed = speed
+        self._origin = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self._speed)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(max(0.0, seconds) / self._speed)
+
+
+class ManualClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start.astimezone(UTC)
+        self._moved = threading.Condition()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def move(self, seconds: float) -> datetime:
+        """Move by `seconds` (negative: a clock that jumps back) and return the new instant."""
+        with self._moved:
+            self._now += timedelta(seconds=seconds)
+            self._moved.notify_all()
+        return self._now
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        # A waiting thread looks at the event now and then: events know nothing of this clock.
+        until = self._now + timedelta(seconds=seconds)
+        with self._moved:
+            while not event.is_set() and self._now < until:
+                self._moved.wait(0.01)
+        return event.is_set()
