@@ -1,0 +1,212 @@
+"""`tocsin.yaml` and the environment, read once at the start of a process, checked, and unsafe values refused.
+
+A wrong value is told with its file, line and column and how to mend it; several are told at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import SecretStr, ValidationError, model_validator
+
+from tocsin.contracts.settings.base import Settings
+from tocsin.contracts.settings.brands import BrandSettings
+from tocsin.contracts.settings.bus import BusSettings
+from tocsin.contracts.settings.detection import DetectionSettings
+from tocsin.contracts.settings.protocol import ChannelSettings, PersonSettings, PolicySettings, ScheduleSettings
+from tocsin.contracts.settings.services import ApiSettings, ClassifierSettings, RetentionSettings, StorageSettings
+from tocsin.contracts.settings.sources import SourceSettings
+
+CONFIGURATION_FILE = "tocsin.yaml"
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+class ConfigurationError(ValueError):
+    """The configuration cannot be used; the message says where and how to mend it, a line a finding."""
+
+
+class Configuration(Settings):
+    """Everything that a team wrote down, with defaults for the rest."""
+
+    brands: tuple[BrandSettings, ...] = ()
+    sources: tuple[SourceSettings, ...] = ()
+    classifier: ClassifierSettings = ClassifierSettings()
+    detection: DetectionSettings = DetectionSettings()
+    people: tuple[PersonSettings, ...] = ()
+    schedules: tuple[ScheduleSettings, ...] = ()
+    policies: tuple[PolicySettings, ...] = ()
+    channels: tuple[ChannelSettings, ...] = ()
+    storage: StorageSettings = StorageSettings()
+    bus: BusSettings = BusSettings()
+    api: ApiSettings = ApiSettings()
+    retention: RetentionSettings = RetentionSettings()
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        findings = [
+            *_repeated("brands", (brand.id for brand in self.brands)),
+            *_repeated("sources", (source.id for source in self.sources)),
+            *_repeated("people", (person.id for person in self.people)),
+            *_repeated("schedules", (schedule.id for schedule in self.schedules)),
+            *_repeated("policies", (policy.id for policy in self.policies)),
+            *_repeated("channels", (channel.id for channel in self.channels)),
+            *self._missing_references(),
+        ]
+        if findings:
+            raise ValueError("; ".join(findings))
+        return self
+
+    def brand(self, brand_id: str) -> BrandSettings | None:
+        """The settings of a brand, or None where the configuration does not know it."""
+        return next((brand for brand in self.brands if brand.id == brand_id), None)
+
+    def policy_of(self, brand_id: str) -> PolicySettings | None:
+        """The escalation policy of a brand: its own, else the first that is written down."""
+        brand = self.brand(brand_id)
+        wanted = brand.policy if brand else None
+        if wanted is not None:
+            return next(policy for policy in self.policies if policy.id == wanted)
+        return self.policies[0] if self.policies else None
+
+    def _missing_references(self) -> Iterable[str]:
+        brands = {brand.id for brand in self.brands}
+        people = {person.id for person in self.people}
+        channels = {channel.id for channel in self.channels}
+        policies = {policy.id for policy in self.policies}
+        known = (
+            {f"person:{person}" for person in people}
+            | {f"channel:{channel}" for channel in channels}
+            | {f"schedule:{schedule.id}" for schedule in self.schedules}
+        )
+        for brand in self.brands:
+            yield from _unknown(f"brands.{brand.id}.policy", [brand.policy] if brand.policy else [], policies)
+        for source in self.sources:
+            yield from _unknown(f"sources.{source.id}.brands", source.brands, brands)
+        for person in self.people:
+            yield from _unknown(f"people.{person.id}.channels", person.channels, channels)
+        for schedule in self.schedules:
+            for layer in schedule.layers:
+                yield from _unknown(f"schedules.{schedule.id}.layers.people", layer.people, people)
+        for policy in self.policies:
+            for level in (policy.orange, policy.red):
+                for step in level.steps if level else ():
+                    yield from _unknown(f"policies.{policy.id}.steps.notify", step.notify, known)
+            yield from _unknown(f"policies.{policy.id}.fallback", [policy.fallback] if policy.fallback else [], known)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the environment says: where the data folder is, and what must not stand in a file."""
+
+    home: Path
+    database_url: SecretStr | None
+    kafka_bootstrap_servers: str | None
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
+        """From `TOCSIN_HOME` (default `.tocsin`), `DATABASE_URL` and `KAFKA_BOOTSTRAP_SERVERS`."""
+        variables = os.environ if variables is None else variables
+        url = variables.get("DATABASE_URL")
+        return cls(
+            home=Path(variables.get("TOCSIN_HOME") or ".tocsin"),
+            database_url=SecretStr(url) if url else None,
+            kafka_bootstrap_servers=variables.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+        )
+
+
+def load(path: Path, variables: Mapping[str, str] | None = None) -> Configuration:
+    """Read and check a `tocsin.yaml`; `${NAME}` takes a value from the environment.
+
+    Raises `ConfigurationError`, each finding on a line of its own with file, line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: there is no such file; write one, or name it with --config") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    return parse(text, name=str(path), variables=variables)
+
+
+def parse(text: str, *, name: str = CONFIGURATION_FILE, variables: Mapping[str, str] | None = None) -> Configuration:
+    """Check the text of a `tocsin.yaml`; see `load`."""
+    variables = os.environ if variables is None else variables
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ConfigurationError(f"{place}: this is not YAML: {getattr(error, 'problem', error)}") from error
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        raise ConfigurationError(f"{name}:1:1: the file must hold sections such as 'brands:' and 'policies:'")
+    missing: list[str] = []
+    resolved = _fill_in(raw, variables, missing)
+    if missing:
+        raise ConfigurationError("\n".join(f"{name}: set {item} in the environment; the file asks for it" for item in missing))
+    try:
+        return Configuration.model_validate(resolved)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_findings(error, root, name))) from error
+
+
+def _fill_in(value: Any, variables: Mapping[str, str], missing: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill_in(item, variables, missing) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill_in(item, variables, missing) for item in value]
+    if not isinstance(value, str):
+        return value
+    missing.extend(found for found in _VARIABLE.findall(value) if found not in variables)
+    return _VARIABLE.sub(lambda found: variables.get(found[1], ""), value)
+
+
+def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iterable[str]:
+    for item in error.errors(include_url=False, include_input=False):
+        node, path = _locate(root, item["loc"])
+        place = f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}" if node else name
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key; mend the spelling or take it out"
+        elif item["type"] == "missing":
+            message = "is required; add it"
+        yield f"{place}: {path + ': ' if path else ''}{message}"
+
+
+def _locate(root: yaml.Node | None, location: tuple[int | str, ...]) -> tuple[yaml.Node | None, str]:
+    """The YAML node nearest to a field, and the field's path as a reader of the file would say it."""
+    node, path = root, ""
+    for part in location:
+        path = f"{path}[{part}]" if isinstance(part, int) else f"{path}.{part}".lstrip(".")
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+        elif isinstance(node, yaml.MappingNode):
+            # The key itself is where the eye should go; its value is where the search goes on.
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if found is None:
+                continue
+            key, value = found
+            node = key if part == location[-1] else value
+    return node, path
+
+
+def _repeated(section: str, identifiers: Iterable[str]) -> Iterable[str]:
+    seen: set[str] = set()
+    for identifier in identifiers:
+        if identifier in seen:
+            yield f"{section}: the id {identifier!r} is there twice; give each its own"
+        seen.add(identifier)
+
+
+def _unknown(place: str, references: Iterable[str], known: set[str]) -> Iterable[str]:
+    for reference in references:
+        if reference not in known:
+            yield f"{place}: {reference!r} is not there; known are {', '.join(sorted(known)) or 'none'}"

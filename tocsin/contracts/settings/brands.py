@@ -1,0 +1,39 @@
+"""`brands`: whom the bell watches over, and the words that a mention of each contains."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator
+
+from tocsin.contracts.settings.base import Identifier, Settings
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no IANA time zone; write it like 'Europe/Paris'") from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+"""An IANA time zone, such as `Europe/Paris`."""
+
+
+class BrandSettings(Settings):
+    """One brand. `query` decides what mentions it; without one, only sources that name the brand themselves feed it."""
+
+    id: Identifier
+    names: tuple[str, ...] = ()
+    """How people call it; each is a term of the query when no `query` is written."""
+    query: str | None = None
+    """Terms, separated by OR, each a word or a \"phrase\"."""
+    time_zone: TimeZone = "UTC"
+    """Whose hours are the brand's hours: the baseline compares Monday 9 o'clock with other Mondays at 9 there."""
+    languages: tuple[str, ...] = ()
+    own_accounts: tuple[str, ...] = ()
+    """Author ids of the brand's own accounts: kept for response times, never counted."""
+    policy: Identifier | None = None
+    """The escalation policy for its incidents; without one, the only policy there is."""

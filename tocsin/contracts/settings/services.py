@@ -1,0 +1,48 @@
+"""`classifier`, `storage`, `api` and `retention`: what each process needs to run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+
+from tocsin.contracts.settings.base import Duration, Settings
+
+
+class ClassifierSettings(Settings):
+    """Which neural network labels mentions, and how it is fed."""
+
+    name: str = "tocsin-e5"
+    """`tocsin-e5` (ships with Tocsin), a folder, or `transformers:NAME` for any Hugging Face classifier (extra `torch`)."""
+    token_budget: int = Field(default=2048, ge=128)
+    """Padded tokens a batch at most: longest × count."""
+    batch_size: int = Field(default=256, ge=1)
+    """Records taken from the bus at once."""
+    threads: int = Field(default=0, ge=0)
+    """Threads of the runtime; 0: one a core."""
+    cache_size: int = Field(default=50_000, ge=0)
+    """Texts whose labels are remembered, so that copies cost no pass."""
+
+
+class StorageSettings(Settings):
+    """The database; `DATABASE_URL` wins over `url`. Without either, a SQLite file in the data folder."""
+
+    url: SecretStr | None = None
+
+
+class ApiSettings(Settings):
+    """Where the API and the page listen; behind a proxy, `public_url` is what links in messages begin with."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    ingest_port: int = Field(default=8081, ge=0, le=65535)
+    public_url: str | None = None
+    session_lifetime: Duration = timedelta(hours=12)
+
+
+class RetentionSettings(Settings):
+    """How long things are kept."""
+
+    mentions: Duration = timedelta(days=400)
+    bus: Duration = timedelta(days=7)
+    """Records on the bus, dead letters too: a person's erasure is complete on Kafka when this has passed, so 7 days at most."""
