@@ -1,0 +1,175 @@
+"""`detection`: every threshold of the alarm. The defaults suit a small and a large brand alike; each is a design choice of ours,
+tuned on public data (docs/detection.md tells how), and each says what a higher value does.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from tocsin.contracts.events import RiskKind
+from tocsin.contracts.settings.base import Duration, Settings
+
+CRISIS_WORDS = (
+    # fr
+    "boycott", "rappel produit", "rappel de produit", "scandale", "plainte collective", "porter plainte", "honte à",
+    # en
+    "recall", "lawsuit", "class action", "scandal", "outrage", "shame on", "data breach",
+    # es, pt
+    "boicot", "escándalo", "demanda colectiva", "retirada del producto", "escândalo", "ação coletiva", "recolha do produto",
+    # de
+    "boykott", "skandal", "rückruf", "sammelklage",
+    # it
+    "scandalo", "richiamo del prodotto", "class-action", "vergogna",
+    # ar
+    "مقاطعة", "قاطعوا", "فضيحة", "استدعاء",
+    # hi, in both scripts
+    "बहिष्कार", "बॉयकॉट", "घोटाला", "bahishkar", "ghotala",
+)  # fmt: skip
+"""Beginnings of words that stand for a crisis, in the eight languages."""
+
+
+class BaselineSettings(Settings):
+    """How the brand's own normal is learned from the weeks before."""
+
+    memory: Duration = timedelta(days=28)
+    """How far back it looks. Longer: steadier, slower to follow a brand that grows."""
+    cold: Duration = timedelta(days=3)
+    """With less history than this there is no surprise score; the stated absolute defaults work instead."""
+    week_after: Duration = timedelta(days=7)
+    """From this much history on, the same hour of the week weighs more than the same hour of other days."""
+    guard: Duration = timedelta(hours=24)
+    """The latest hours, which the longest window looks at, do not teach yet: a crisis must not be its own normal."""
+    pooled_samples: Annotated[float, Field(gt=0)] = 6.0
+    """How many samples the same hour of all days counts for, beside those of the same hour of the week."""
+    prior_variation: Annotated[float, Field(ge=0)] = 0.3
+    """How much a brand nobody knows yet swings from day to day by itself: the standard deviation of its level, as a share."""
+    prior_days: Annotated[float, Field(gt=0)] = 4.0
+    """How many days of its own calm weigh as much as that guess."""
+    longest_mask: Duration = timedelta(days=3)
+    """Hours under alert do not teach, up to this long after it began; what lasts longer is the new normal."""
+
+
+class WindowSettings(Settings):
+    """A window of event time that ends at the evaluation instant."""
+
+    length: Duration
+    surprise: Annotated[float, Field(gt=0)] = 4.0
+    """`S_N` (−log10 of a probability) that opens the gate. Higher: later and rarer."""
+
+
+class GateSettings(Settings):
+    """What must be true before anybody is woken."""
+
+    windows: tuple[WindowSettings, ...] = (
+        WindowSettings(length=timedelta(hours=1)),
+        WindowSettings(length=timedelta(hours=3)),
+        WindowSettings(length=timedelta(hours=24)),
+    )
+    at_once: Annotated[float, Field(gt=0)] = 8.0
+    """`S_N` from which no second evaluation is waited for."""
+    closes_below: Annotated[float, Field(ge=0)] = 2.0
+    """`S_N` below which an evaluation is calm again."""
+    harmful_authors: Annotated[int, Field(ge=1)] = 8
+    """Distinct authors with a harmful mention, at least."""
+    confirmed_after: Duration = timedelta(minutes=15)
+    """When the second evaluation comes."""
+    author_share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
+    """No single author carries more of the evidence than this."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.windows:
+            raise ValueError("the gate needs at least one window, such as {length: 1 h}")
+        lowest = min(window.surprise for window in self.windows)
+        if not self.closes_below < lowest <= self.at_once:
+            raise ValueError(
+                f"closes_below ({self.closes_below}) must be below the surprise of each window (lowest: {lowest}), "
+                f"and that not above at_once ({self.at_once})"
+            )
+        return self
+
+
+class LevelSettings(Settings):
+    """How bad it is, once the gate has spoken."""
+
+    yellow_z: Annotated[float, Field(gt=0)] = 3.0
+    """Normal quantile of the p-value behind `S_N` from which a notice appears that wakes nobody."""
+    yellow_authors: Annotated[int, Field(ge=1)] = 5
+    red_z: Annotated[float, Field(gt=0)] = 7.0
+    """Red, if orange in two evaluations and at or above this."""
+    loud_followers: Annotated[int, Field(ge=1)] = 100_000
+    """An author with this many followers among the harmful: orange at once."""
+    crisis_authors: Annotated[int, Field(ge=1)] = 3
+    """So many authors with a crisis word, above the brand's own rate of it: orange at once."""
+    press_authors: Annotated[int, Field(ge=1)] = 1
+    """So many press authors among the harmful make orange red."""
+    grave_authors: Annotated[int, Field(ge=1)] = 3
+    """So many authors with a safety or legal risk make orange red."""
+    grave_kinds: tuple[RiskKind, ...] = (RiskKind.PRODUCT_SAFETY, RiskKind.LEGAL)
+    never_buzz_kinds: tuple[RiskKind, ...] = (
+        RiskKind.PRODUCT_SAFETY,
+        RiskKind.LEGAL,
+        RiskKind.PRIVACY,
+        RiskKind.DISCRIMINATION,
+    )
+    """A surprise of volume whose main story is of such a kind is orange at least, never buzz."""
+    buzz_surprise: Annotated[float, Field(gt=0)] = 4.0
+    """`S_V` from which much talk without the share of harm is shown as buzz."""
+    falls_after: Duration = timedelta(hours=3)
+    """Calm time before a level falls by one step."""
+
+
+class ColdSettings(Settings):
+    """What works while there is too little history for a surprise: absolute, and said so in the alert."""
+
+    harmful_authors: Annotated[int, Field(ge=1)] = 30
+    """Authors with a harmful mention in the last hour, at least."""
+    times_highest: Annotated[float, Field(gt=1)] = 3.0
+    """And so many times the highest hour known before: a steady stream, however negative, is no crisis."""
+    known_hours: Annotated[int, Field(ge=1)] = 12
+    """Hours that must have been seen before, so that the first mentions of a brand are no crisis."""
+
+
+class CampaignSettings(Settings):
+    """When many authors with one text are flagged as a campaign (flagged, never muted)."""
+
+    authors: Annotated[int, Field(ge=2)] = 8
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Of the harmful authors in the window."""
+
+
+class SilenceSettings(Settings):
+    """When a source that says nothing any more is an alarm of its own."""
+
+    surprise: Annotated[float, Field(gt=0)] = 6.0
+    """−log10 of the probability of such a silence, by the source's own hours."""
+    times_longest: Annotated[float, Field(ge=1)] = 2.0
+    """And so many times its longest gap of the weeks before."""
+    at_least: Duration = timedelta(hours=1)
+
+
+class LatenessSettings(Settings):
+    """What comes late teaches the baseline and wakes nobody."""
+
+    late_after: Duration = timedelta(hours=2)
+    """Beyond the source's usual delay at first receipt."""
+    usual_delay: dict[str, Duration] = {}
+    """By source, where it is not next to nothing."""
+    future: Duration = timedelta(minutes=10)
+    """A mention dated further ahead than this is from no clock of ours: it wakes nobody."""
+
+
+class DetectionSettings(Settings):
+    """The `detection` section."""
+
+    baseline: BaselineSettings = BaselineSettings()
+    gate: GateSettings = GateSettings()
+    levels: LevelSettings = LevelSettings()
+    cold: ColdSettings = ColdSettings()
+    campaign: CampaignSettings = CampaignSettings()
+    silence: SilenceSettings = SilenceSettings()
+    lateness: LatenessSettings = LatenessSettings()
+    crisis_words: tuple[str, ...] = CRISIS_WORDS
