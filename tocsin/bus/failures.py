@@ -1,4 +1,4 @@
-"""How things fail on the bus: retryable, an invalid record, or anything else, which is a bug. There is no fourth way."""
+"""How things fail on the bus: retryable, an invalid record, or anything else, which is a bug. There is no fourth."""
 
 # ruff: noqa: N818 - these are named for what happened (a bus is full, a position is gone), and read as such
 
@@ -60,7 +60,7 @@ class PositionGone(BusError):
         super().__init__(
             f"group {group} stands at offset {position} of {partition.topic}[{partition.partition}], which now holds "
             f"{first} to {end}: {lost}. Nothing was skipped silently. Find out what was lost (a reader that was away "
-            f"longer than bus.retention_hours, a topic deleted by hand), put it back with `tocsin replay` if it is "
+            f"longer than retention.bus, a topic deleted by hand), put it back with `tocsin replay` if it is "
             f"needed, then move the group to offset {first if position < first else end} and start again"
         )
         self.group = group

@@ -1,7 +1,7 @@
 """The port of the bus: what services see of it, whichever implementation is behind.
 
-Topic names at the port are bare (`mentions`, not `tocsin.mentions`); the implementation adds the configured prefix.
-Within a partition records keep their order; a key always falls on the same partition. Delivery is at least once.
+Topics are named in full, with their prefix (`tocsin.contracts.topics.Topics` spells them). Within a partition records keep
+their order; a key always falls on the same partition. Delivery is at least once.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class Consumer(Protocol):
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Set the group's position: for each partition the offset of the *next* record to read.
 
-        All or nothing on the embedded bus. Raises NotOwner when one of them is no longer this member's, BusUnavailable.
+        Raises NotOwner when one of them is no longer this member's, and then sets none. Raises BusUnavailable when
+        the bus does not answer or the group is just sharing out anew: poll on, and commit again.
         """
         ...
 
