@@ -1,0 +1,1 @@
+"""How the house shows itself: metrics, logs and health."""
