@@ -1,0 +1,100 @@
+"""The handler of `mentions`: labels what each brand's passage says, and passes ticks on behind what came before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.classify.labelling import Labeller
+from services.classify.records import classified_record
+from tocsin.bus.failures import InvalidRecord, InvalidRecords
+from tocsin.bus.port import Outgoing, Record
+from tocsin.clock import Clock
+from tocsin.contracts import topics
+from tocsin.contracts.codec import Decoded, UnreadableRecord, decode, encode_classified, encode_tick
+from tocsin.contracts.events import Mention, Tick
+from tocsin.matching import BrandMatcher
+from tocsin.observability import metrics
+
+PLACE = "classify"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is classified of a mention for one brand."""
+
+    mention: Mention
+    brand: str
+    text: str
+    has_query: bool
+
+
+class ClassifyHandler:
+    """Stateless but for the memory of copies: records in, classified records out, in the same order."""
+
+    def __init__(self, labeller: Labeller, matcher: BrandMatcher, clock: Clock, partitions: int) -> None:
+        """`partitions` is how many the `classified` topic has: each of them gets each tick."""
+        self._labeller = labeller
+        self._matcher = matcher
+        self._clock = clock
+        self._partitions = partitions
+
+    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+        """What to publish for these records; raises InvalidRecords for those that nobody can read."""
+        decoded = _decode_all(records)
+        passages = {index: self.passages(item.event) for index, item in enumerate(decoded) if isinstance(item.event, Mention)}
+        flat = [passage for group in passages.values() for passage in group]
+        labelled = iter(self._labeller.label([passage.text for passage in flat]))
+        outgoing: list[Outgoing] = []
+        now = self._clock.now()
+        for index, item in enumerate(decoded):
+            if isinstance(item.event, Tick):
+                outgoing.extend(self._pass_on(item.event))
+            for passage in passages.get(index, ()):
+                result = next(labelled)
+                record = classified_record(
+                    passage.mention, passage.brand, result, self._labeller.classifier, has_query=passage.has_query
+                )
+                encoded = encode_classified(record, source=PLACE, at=now, traceparent=item.traceparent)
+                outgoing.append(Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers))
+                metrics.MENTIONS_CLASSIFIED.labels(brand=passage.brand, labels=str(result.quality)).inc()
+        return outgoing
+
+    def passages(self, mention: Mention) -> list[Passage]:
+        """For each brand of the mention, the passage around its match; the whole text where it has no query or no match."""
+        return [
+            Passage(
+                mention,
+                brand,
+                self._matcher.passage(mention.text, brand),
+                self._matcher.has_query(brand) and self._matcher.matches(mention.text, brand),
+            )
+            for brand in mention.brands
+        ]
+
+    def _pass_on(self, tick: Tick) -> list[Outgoing]:
+        # The sentence is really classified: a tick that arrives says that the network works, not only the bus.
+        self._labeller.pass_through(tick.text)
+        encoded = encode_tick(tick, source=PLACE, at=self._clock.now())
+        return [
+            Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers, partition=partition)
+            for partition in range(self._partitions)
+        ]
+
+
+def _decode_all(records: Sequence[Record]) -> list[Decoded]:
+    decoded: list[Decoded] = []
+    failures: list[InvalidRecord] = []
+    for record in records:
+        try:
+            item = decode(record.value, record.headers)
+        except UnreadableRecord as error:
+            failures.append(InvalidRecord(record, str(error), f"{PLACE}.decode"))
+            continue
+        if not isinstance(item.event, Mention | Tick):
+            failures.append(InvalidRecord(record, f"a {item.type} does not belong on {record.topic}", f"{PLACE}.decode"))
+            continue
+        decoded.append(item)
+    if failures:
+        raise InvalidRecords(failures)
+    return decoded
