@@ -151,7 +151,9 @@ def parse(text: str, *, name: str = CONFIGURATION_FILE, variables: Mapping[str, 
     missing: list[str] = []
     resolved = _fill_in(raw, variables, missing)
     if missing:
-        raise ConfigurationError("\n".join(f"{name}: set {item} in the environment; the file asks for it" for item in missing))
+        raise ConfigurationError(
+            "\n".join(f"{name}: set {item} in the environment; the file asks for it" for item in missing)
+        )
     try:
         return Configuration.model_validate(resolved)
     except ValidationError as error:

@@ -51,7 +51,11 @@ class ComponentCrashed(RuntimeError):
 
 
 def run_components(
-    components: Sequence[Component], stop: threading.Event, *, drain_seconds: float = 30.0, beat: Callable[[], None] | None = None
+    components: Sequence[Component],
+    stop: threading.Event,
+    *,
+    drain_seconds: float = 30.0,
+    beat: Callable[[], None] | None = None,
 ) -> None:
     """Run every component on a thread of its own until `stop` is set or one crashes; then wait for the others.
 
@@ -68,7 +72,10 @@ def run_components(
             crashes.append(ComponentCrashed(component.name, error))
             stop.set()
 
-    threads = [threading.Thread(target=guarded, args=(component,), name=component.name, daemon=True) for component in components]
+    threads = [
+        threading.Thread(target=guarded, args=(component,), name=component.name, daemon=True)
+        for component in components
+    ]
     for thread in threads:
         thread.start()
     while not stop.wait(1.0) and any(thread.is_alive() for thread in threads):

@@ -42,7 +42,9 @@ class ClassifyHandler:
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """What to publish for these records; raises InvalidRecords for those that nobody can read."""
         decoded = _decode_all(records)
-        passages = {index: self.passages(item.event) for index, item in enumerate(decoded) if isinstance(item.event, Mention)}
+        passages = {
+            index: self.passages(item.event) for index, item in enumerate(decoded) if isinstance(item.event, Mention)
+        }
         flat = [passage for group in passages.values() for passage in group]
         labelled = iter(self._labeller.label([passage.text for passage in flat]))
         outgoing: list[Outgoing] = []
@@ -92,7 +94,9 @@ def _decode_all(records: Sequence[Record]) -> list[Decoded]:
             failures.append(InvalidRecord(record, str(error), f"{PLACE}.decode"))
             continue
         if not isinstance(item.event, Mention | Tick):
-            failures.append(InvalidRecord(record, f"a {item.type} does not belong on {record.topic}", f"{PLACE}.decode"))
+            failures.append(
+                InvalidRecord(record, f"a {item.type} does not belong on {record.topic}", f"{PLACE}.decode")
+            )
             continue
         decoded.append(item)
     if failures:

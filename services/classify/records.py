@@ -35,7 +35,9 @@ def classified_record(
         sentiment=Sentiment.model_validate({"label": label, "scores": scores}),
         risk=Risk(
             score=round(float(labels.risk), 4),
-            kinds=tuple(RiskKindScore(kind=RiskKind(kind), score=round(float(score), 4)) for kind, score in labels.kinds),
+            kinds=tuple(
+                RiskKindScore(kind=RiskKind(kind), score=round(float(score), 4)) for kind, score in labels.kinds
+            ),
         ),
         toxicity=round(float(labels.toxicity), 4),
         embedding=base64.b64encode(labels.embedding).decode(),

@@ -1,12 +1,15 @@
-"""Words about incidents that every room uses: levels, states, and the events that go to the `incidents` topic."""
+"""Words about incidents that every room uses: levels, states, the incident itself, and the events of the `incidents` topic."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from tocsin.contracts.events import Instant
 
 
 class Level(StrEnum):
@@ -96,3 +99,142 @@ class IncidentEvent(BaseModel):
     actor: str
     """Who did it: `evaluator`, `timer`, `watch_rule`, or `person:<id>`, `key:<prefix>`."""
     data: dict[str, Any] = {}
+
+
+class Verdict(StrEnum):
+    """What an incident turned out to be; precision and misses are counted from it."""
+
+    CRISIS = "crisis"
+    BUZZ = "buzz"
+    FALSE_ALARM = "false_alarm"
+    TOO_LATE = "too_late"
+
+
+class _Part(BaseModel):
+    """Part of an incident as it is stored: immutable, and a field that a newer version added is no error."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StepSnapshot(_Part):
+    """One step of a policy: `wait` after the one before, ring `notify` (`person:…`, `schedule:…`, `channel:…`)."""
+
+    wait: timedelta
+    notify: tuple[str, ...]
+
+
+class EscalationSnapshot(_Part):
+    """What happens at one level. `repeat` counts the rounds after the first; no acknowledgement timeout: it holds for good."""
+
+    steps: tuple[StepSnapshot, ...]
+    repeat: int
+    repeat_after: timedelta
+    acknowledgement_timeout: timedelta | None
+
+
+class PolicySnapshot(_Part):
+    """The policy that an incident began with; it keeps it, whatever is written in `tocsin.yaml` later."""
+
+    id: str
+    version: str
+    """A hash of what the policy says."""
+    orange: EscalationSnapshot
+    red: EscalationSnapshot | None
+    fallback: str | None
+
+
+class PendingStep(_Part):
+    """The step that is rung next, at `due_at`. `loop` counts rounds from 0; the step after the last one is the fallback."""
+
+    loop: int
+    step: int
+    due_at: Instant
+
+
+class Acknowledgement(_Part):
+    """Who has the incident in hand, since when, at which level, and until when that holds (None: for good)."""
+
+    by: str
+    at: Instant
+    level: Level
+    until: Instant | None
+
+
+class Reached(_Part):
+    """Who was called last when, on which channel, in which start of the escalation. Called, not answered."""
+
+    target: str
+    """`person:…` or `channel:…`"""
+    name: str
+    channel: str
+    at: Instant
+    start: int
+
+
+class TimerKind(StrEnum):
+    STEP = "step"
+    """The next step of the escalation."""
+    ACKNOWLEDGEMENT = "acknowledgement"
+    """The end of an acknowledgement."""
+
+
+class Timer(_Part):
+    """Something that is to happen to an incident at an instant; one of a kind an incident at most."""
+
+    kind: TimerKind
+    due_at: Instant
+
+
+class Incident(_Part):
+    """One crisis of one brand, from the bell to the review. Changed only by `services.alert.protocol.decide`."""
+
+    id: UUID
+    brand: str
+    main: bool = True
+    """One main incident a brand is open at most; one that was split off is not main."""
+    state: IncidentState
+    level: Level
+    highest_level: Level
+    version: int
+    """The sequence of its last event. Refreshed evidence is no event, so a person who reads for long is not out of date."""
+    opened_at: Instant
+    policy: PolicySnapshot | None = None
+    """None where no policy is written down: then nobody is called."""
+    start: int = 0
+    """How many times the escalation has begun."""
+    escalation_level: Level | None = None
+    """The level whose steps the present start walks through, also after the level has fallen."""
+    pending: PendingStep | None = None
+    acknowledged: Acknowledgement | None = None
+    calm_since: Instant | None = None
+    """Since when the level is green."""
+    resolved_at: Instant | None = None
+    resolved_by: str | None = None
+    verdict: Verdict | None = None
+    score: float = 0.0
+    """0 to 100, as detection says it."""
+    reasons: dict[str, str] = {}
+    """One sentence a language (`fr`, `en`); it may quote mentions, so it is escaped wherever it is shown."""
+    evidence: dict[str, Any] = {}
+    complete_up_to: Instant | None = None
+    reached: tuple[Reached, ...] = ()
+    """The last call of each target and channel."""
+
+    @property
+    def timers(self) -> tuple[Timer, ...]:
+        """Everything that is to happen by itself; the rows of the timers table are made equal to this."""
+        timers = []
+        if self.state is IncidentState.TRIGGERED and self.pending is not None:
+            timers.append(Timer(kind=TimerKind.STEP, due_at=self.pending.due_at))
+        if (
+            self.state is IncidentState.ACKNOWLEDGED
+            and self.acknowledged is not None
+            and self.acknowledged.until is not None
+        ):
+            timers.append(Timer(kind=TimerKind.ACKNOWLEDGEMENT, due_at=self.acknowledged.until))
+        return tuple(timers)
+
+    @property
+    def pages(self) -> bool:
+        """True while messages that escalate may go out: nobody has it in hand, and it is not calm again."""
+        return self.state is IncidentState.TRIGGERED and self.level > Level.GREEN

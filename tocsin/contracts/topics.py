@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DEFAULT_PREFIX = "tocsin."
+
 MENTIONS = "mentions"
 """Mentions, new or updated, by mention id; also ticks, on every partition."""
 

@@ -62,7 +62,9 @@ class Health:
         with self._lock:
             beats = dict(self._beats)
         parts = {
-            loop: "ok" if now - last <= limit else f"no progress for {now - last:.0f} s, at most {limit:.0f} s are normal"
+            loop: "ok"
+            if now - last <= limit
+            else f"no progress for {now - last:.0f} s, at most {limit:.0f} s are normal"
             for loop, (last, limit) in beats.items()
         }
         return HealthReport(all(state == "ok" for state in parts.values()), parts)

@@ -39,7 +39,9 @@ class Scenario:
     @classmethod
     def load(cls) -> Scenario:
         """The story that comes with Tocsin."""
-        raw: dict[str, Any] = yaml.safe_load(files("tocsin.cli.demo").joinpath("scenario.yaml").read_text(encoding="utf-8"))
+        raw: dict[str, Any] = yaml.safe_load(
+            files("tocsin.cli.demo").joinpath("scenario.yaml").read_text(encoding="utf-8")
+        )
         return cls(raw["brand"], raw["name"], "Europe/Paris", tuple(raw["authors"]), raw["languages"])
 
     def history(self, until: datetime, days: int = 14, seed: int = 1) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ tuned on public data (docs/detection.md tells how), and each says what a higher 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Self
 
@@ -156,7 +157,7 @@ class LatenessSettings(Settings):
 
     late_after: Duration = timedelta(hours=2)
     """Beyond the source's usual delay at first receipt."""
-    usual_delay: dict[str, Duration] = {}
+    usual_delay: Mapping[str, Duration] = Field(default_factory=dict)
     """By source, where it is not next to nothing."""
     future: Duration = timedelta(minutes=10)
     """A mention dated further ahead than this is from no clock of ours: it wakes nobody."""

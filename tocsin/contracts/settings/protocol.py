@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import date, time, timedelta
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from tocsin.contracts.settings.base import Duration, Identifier, Settings
 from tocsin.contracts.settings.brands import TimeZone
@@ -20,6 +22,9 @@ class TerminalChannel(Settings):
     kind: Literal["terminal"]
     id: Identifier
     wakes: bool = False
+    language: Literal["fr", "en"] = "en"
+    """Of messages to the channel itself; those to a person are in the person's."""
+    time_zone: TimeZone = "UTC"
 
 
 class WebhookChannel(Settings):
@@ -34,7 +39,45 @@ class WebhookChannel(Settings):
     wakes: bool = False
     """Does what listens there wake a person? An orange or red policy needs one that does."""
     allow_private_address: bool = False
-    """Allow an address on a private network or this machine, which is else refused (server-side request forgery)."""
+    """Allow an address on a private network or this machine, and plain http, which are else refused (request forgery)."""
+    language: Literal["fr", "en"] = "en"
+    """Of messages to the channel itself; those to a person are in the person's."""
+    time_zone: TimeZone = "UTC"
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_usable(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        try:
+            key = b64decode(text.removeprefix("whsec_"), validate=True) if text.startswith("whsec_") else b""
+        except ValueError:
+            key = b""
+        if not 24 <= len(key) <= 64:
+            raise ValueError(
+                "secret must be 'whsec_' and the base64 of 24 to 64 random bytes; make one with: "
+                "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+            )
+        return secret
+
+    @model_validator(mode="after")
+    def _url_is_safe(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("url must be complete, such as 'https://example.org/tocsin'")
+        if parts.username or parts.password:
+            raise ValueError("url must not hold a user or password; receivers check the signature instead")
+        if parts.scheme == "http" and not self.allow_private_address:
+            raise ValueError(
+                "url must begin with https://; plain http is for private addresses (allow_private_address: true)"
+            )
+        return self
+
+    @field_validator("timeout")
+    @classmethod
+    def _timeout_in_range(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(seconds=60):
+            raise ValueError("timeout must be from '1 s' to '60 s'")
+        return value
 
 
 ChannelSettings = Annotated[TerminalChannel | WebhookChannel, Field(discriminator="kind")]
@@ -50,13 +93,35 @@ class PersonSettings(Settings):
     channels: tuple[Identifier, ...] = Field(min_length=1)
 
 
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class HoursSettings(Settings):
+    """Hours of a day, on the wall clock. `until` at or before `begin` is on the next day; `00:00` twice is a whole day."""
+
+    begin: time
+    until: time
+
+
 class RotationSettings(Settings):
-    """A layer of a schedule: `people` take turns, each for `length`, counted from `start` at `at` in the schedule's time zone."""
+    """A layer of a schedule: `people` take turns, each for `length`, counted from `start` at `at` in the schedule's time zone.
+
+    With `weekdays` and `hours` the layer has somebody only then; hours over midnight belong to the day they began on.
+    """
 
     people: tuple[Identifier, ...] = Field(min_length=1)
     start: date
     at: time = time(9, 0)
     length: Literal["day", "week"] = "week"
+    weekdays: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    hours: HoursSettings = HoursSettings(begin=time(0), until=time(0))
+
+    @field_validator("at")
+    @classmethod
+    def _no_offset(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("at is a time on the wall clock, such as '09:00'; its zone is the schedule's time_zone")
+        return value
 
 
 class ScheduleSettings(Settings):
@@ -94,7 +159,7 @@ class LevelPolicy(Settings):
 
 
 class PolicySettings(Settings):
-    """An escalation policy, by level; a level without one uses the next lower one that has."""
+    """An escalation policy, by level; without `red`, red is handled like orange."""
 
     id: Identifier
     orange: LevelPolicy
