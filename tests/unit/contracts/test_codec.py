@@ -177,7 +177,7 @@ def test_the_same_instant_in_another_offset_is_the_same_version() -> None:
 
 
 def test_levels_are_ordered_by_how_bad_they_are_not_by_the_alphabet() -> None:
-    assert sorted(["red", "green", "orange", "yellow"], key=lambda word: Level(word)) == [
+    assert sorted(["red", "green", "orange", "yellow"], key=Level) == [
         "green",
         "yellow",
         "orange",
