@@ -1,0 +1,141 @@
+"""The network that ships: an int8 ONNX graph run by ONNX Runtime, with the Rust tokenizer. No torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from services.classify.batching import distinct, pack, restore
+from services.classify.classifiers.answers import empty_labels, packed_embedding, sigmoid, softmax
+from services.classify.classifiers.port import ClassifierUnavailableError, HarmfulRate, Labels, Thresholds
+from services.classify.classifiers.preparation import prepare
+
+FILES = ("model.onnx", "tokenizer.json", "config.json", "metrics.json")
+"""What a folder must hold; `models/export.py` and `models/evaluate.py` write them."""
+
+_OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
+
+
+class OnnxClassifier:
+    """A classifier of a folder as `models/export.py` writes it.
+
+    `threads`: of the runtime, 0 for one a core that this process may use. `token_budget`: padded tokens a pass at most.
+    Scores can differ in the third decimal with what else is in the batch: int8 activations share a scale a batch.
+    Safe to call from several threads. Raises ClassifierUnavailableError when the folder is missing, incomplete or broken.
+    """
+
+    def __init__(self, folder: Path, threads: int = 0, token_budget: int = 2048) -> None:
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
+            raise ClassifierUnavailableError(
+                f"{folder} holds no complete classifier: {', '.join(missing)} missing. Give a folder that "
+                "models/export.py and models/evaluate.py wrote, or leave `classifier.name` out to use the one that ships"
+            )
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            self._name = str(config["name"])
+            self._revision = str(config["revision"])
+            self._sentiments: list[str] = config["sentiments"]
+            self._kinds: list[str] = config["kinds"]
+            self._temperatures: dict[str, float] = config["temperatures"]
+            self._thresholds = Thresholds(**config["thresholds"])
+            self._rates = {k: HarmfulRate(v["tpr"], v["fpr"]) for k, v in metrics["harmful_rates"].items()}
+            self._pad = int(config["pad_id"])
+            self._width = int(config["embedding_width"])
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._session = _session(folder / "model.onnx", threads)
+        except Exception as error:  # the tokenizer and the runtime raise plain Exceptions of their own
+            raise ClassifierUnavailableError(
+                f"the classifier in {folder} cannot be read ({type(error).__name__}: {error}); "
+                "restore the folder's files together, or export them again with models/export.py"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(int(config["maximum_length"]))
+        self._budget = token_budget
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self._name
+
+    @property
+    def revision(self) -> str:
+        """Hash of the network's files."""
+        return self._revision
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As chosen on held-out data at export."""
+        return self._thresholds
+
+    @property
+    def harmful_rates(self) -> Mapping[str, HarmfulRate]:
+        """As measured on validation data; see the card."""
+        return self._rates
+
+    def classify(self, texts: Sequence[str]) -> list[Labels]:
+        """See `Classifier.classify`."""
+        unique, positions = distinct([prepare(text) for text in texts])
+        spoken = [text for text in unique if text]
+        labels = dict(zip(spoken, self._labels_of(spoken), strict=True))
+        labels[""] = empty_labels(self._width)
+        answers = [labels[text] for text in unique]
+        return [answers[position] for position in positions]
+
+    def _labels_of(self, texts: list[str]) -> list[Labels]:
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        batches = pack([len(each) for each in ids], self._budget)
+        return restore(batches, [self._read(self._pass([ids[i] for i in batch])) for batch in batches])
+
+    def _pass(self, ids: list[list[int]]) -> dict[str, NDArray[np.float32]]:
+        tokens = np.full((len(ids), max(map(len, ids))), self._pad, np.int64)
+        for row, each in zip(tokens, ids, strict=True):
+            row[: len(each)] = each
+        answers = self._session.run(_OUTPUTS, {"tokens": tokens})
+        return dict(zip(_OUTPUTS, answers, strict=True))
+
+    def _read(self, answers: dict[str, NDArray[np.float32]]) -> list[Labels]:
+        sentiment = softmax(answers["sentiment"] / self._temperatures["sentiment"]).tolist()
+        risk, toxicity, relevance, kinds = (
+            sigmoid(answers[head] / self._temperatures[head]).tolist()
+            for head in ("risk", "toxicity", "relevance", "kinds")
+        )
+        embeddings = packed_embedding(answers["embedding"])
+        return [
+            Labels(
+                sentiment=dict(zip(self._sentiments, sentiment[row], strict=True)),
+                risk=risk[row],
+                kinds=self._kinds_above(kinds[row]),
+                toxicity=toxicity[row],
+                relevance=relevance[row],
+                embedding=embeddings[row],
+            )
+            for row in range(len(embeddings))
+        ]
+
+    def _kinds_above(self, scores: list[float]) -> tuple[tuple[str, float], ...]:
+        above = [(k, s) for k, s in zip(self._kinds, scores, strict=True) if s >= self._thresholds.kinds]
+        return tuple(sorted(above, key=lambda pair: -pair[1]))
+
+
+def _session(path: Path, threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or _cores()
+    options.inter_op_num_threads = 1
+    # Waiting threads would burn the cores that the other processes of the house share.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _cores() -> int:
+    """Cores that this process may use; where the system cannot tell, all there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
