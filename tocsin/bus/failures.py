@@ -1,7 +1,5 @@
 """How things fail on the bus: retryable, an invalid record, or anything else, which is a bug. There is no fourth."""
 
-# ruff: noqa: N818 - these are named for what happened (a bus is full, a position is gone), and read as such
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -61,13 +59,23 @@ class PositionGone(BusError):
             f"group {group} stands at offset {position} of {partition.topic}[{partition.partition}], which now holds "
             f"{first} to {end}: {lost}. Nothing was skipped silently. Find out what was lost (a reader that was away "
             f"longer than retention.bus, a topic deleted by hand), put it back with `tocsin replay` if it is "
-            f"needed, then move the group to offset {first if position < first else end} and start again"
+            f"needed, then move the group to offset {first if position < first else end} (Bus.move_group, or Kafka's own "
+            f"kafka-consumer-groups.sh --reset-offsets) and start again"
         )
         self.group = group
         self.partition = partition
         self.position = position
         self.first = first
         self.end = end
+
+
+class RecordTooLarge(BusError):
+    """A record that no bus takes: cut it at the edge, where its sender can still be told."""
+
+    def __init__(self, topic: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"a record for {topic} holds {size:,} bytes, but {limit:,} is the most: shorten it before sending"
+        )
 
 
 class NotOwner(BusError):

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+MAX_RECORD_BYTES = 1_000_000
+"""What a key and its value may hold together, on any bus: Kafka's brokers take a little more by default."""
+
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -55,7 +58,7 @@ class Record:
 class Outgoing:
     """One record to write. The key chooses the partition, unless `partition` names it (ticks go to every one).
 
-    Without either, partitions take turns.
+    Without either, records are spread over the partitions. Key and value together hold at most `MAX_RECORD_BYTES`.
     """
 
     topic: str
@@ -76,6 +79,7 @@ class Producer(Protocol):
 
         Raises BusFull when the bus pushes back and BusUnavailable when it does not answer; both are retryable. After
         any failure, everything sent since the last successful flush is to be sent again: doubles are harmless here.
+        Raises RecordTooLarge, and BusError when there is no such topic or partition.
         """
         ...
 
@@ -181,6 +185,10 @@ class Bus(Protocol):
 
         For looking (`tocsin dlq list`), not for working: it commits nothing. Records of a partition come in order.
         """
+        ...
+
+    def move_group(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Set a group's position by hand, while none of its members runs: how a PositionGone is mended."""
         ...
 
     def erase(self, topic: str, key: bytes, containing: bytes = b"") -> int:
