@@ -187,16 +187,17 @@ def _locate(root: yaml.Node | None, location: tuple[int | str, ...]) -> tuple[ya
     """The YAML node nearest to a field, and the field's path as a reader of the file would say it."""
     node, path = root, ""
     for part in location:
-        path = f"{path}[{part}]" if isinstance(part, int) else f"{path}.{part}".lstrip(".")
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
+            node, path = node.value[part], f"{path}[{part}]"
         elif isinstance(node, yaml.MappingNode):
             # The key itself is where the eye should go; its value is where the search goes on.
             found = next(((key, value) for key, value in node.value if key.value == part), None)
-            if found is None:
-                continue
-            key, value = found
-            node = key if part == location[-1] else value
+            if found is not None:
+                key, value = found
+                node = key if part == location[-1] else value
+            elif part != location[-1]:
+                continue  # the kind by which a source or channel was told apart is no key of the file
+            path = f"{path}.{part}".lstrip(".")
     return node, path
 
 
