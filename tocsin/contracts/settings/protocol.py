@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from datetime import date, time, timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from tocsin.contracts.settings.base import Duration, Identifier, Settings
 from tocsin.contracts.settings.brands import TimeZone
@@ -93,14 +94,28 @@ class PersonSettings(Settings):
     channels: tuple[Identifier, ...] = Field(min_length=1)
 
 
+def _time_of_day(value: object) -> object:
+    # YAML 1.1 reads an unquoted 22:00 as the number 22 * 60 + 0, and Pydantic would take that for seconds after midnight.
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 60 <= value < 24 * 60:
+            raise ValueError(f"{value} is no time of day; write it with quotes, such as '22:00'")
+        return time(value // 60, value % 60)
+    if isinstance(value, str) and not re.fullmatch(r"\d{1,2}:\d{2}", value):
+        raise ValueError(f"{value!r} is no time of day on the wall clock; write it like '09:00'")
+    return value.rjust(5, "0") if isinstance(value, str) else value
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+"""A time on the wall clock, to the minute, such as `09:00`; its zone is the schedule's."""
+
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class HoursSettings(Settings):
     """Hours of a day, on the wall clock. `until` at or before `begin` is on the next day; `00:00` twice is a whole day."""
 
-    begin: time
-    until: time
+    begin: TimeOfDay
+    until: TimeOfDay
 
 
 class RotationSettings(Settings):
@@ -111,17 +126,10 @@ class RotationSettings(Settings):
 
     people: tuple[Identifier, ...] = Field(min_length=1)
     start: date
-    at: time = time(9, 0)
+    at: TimeOfDay = time(9, 0)
     length: Literal["day", "week"] = "week"
     weekdays: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     hours: HoursSettings = HoursSettings(begin=time(0), until=time(0))
-
-    @field_validator("at")
-    @classmethod
-    def _no_offset(cls, value: time) -> time:
-        if value.tzinfo is not None:
-            raise ValueError("at is a time on the wall clock, such as '09:00'; its zone is the schedule's time_zone")
-        return value
 
 
 class ScheduleSettings(Settings):

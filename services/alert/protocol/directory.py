@@ -1,0 +1,111 @@
+"""The directory: who a policy's references mean right now, how they are reached, and what links in messages begin with.
+
+It is read from the present configuration at every decision: an incident keeps its policy, but calls whoever is on call now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.alert.protocol.schedules import on_call
+from tocsin.contracts.decisions import Language
+from tocsin.contracts.settings.brands import BrandSettings
+from tocsin.contracts.settings.protocol import ChannelSettings, PersonSettings, ScheduleSettings
+from tocsin.contracts.settings.services import ApiSettings
+
+
+class WrittenProtocol(Protocol):
+    """The sections of `tocsin.yaml` that a directory is made of; `tocsin.config.Configuration` has them."""
+
+    @property
+    def brands(self) -> Sequence[BrandSettings]: ...
+    @property
+    def people(self) -> Sequence[PersonSettings]: ...
+    @property
+    def schedules(self) -> Sequence[ScheduleSettings]: ...
+    @property
+    def channels(self) -> Sequence[ChannelSettings]: ...
+    @property
+    def api(self) -> ApiSettings: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person or a channel that is to be told something, on each of `channels`."""
+
+    target: str
+    name: str
+    language: Language
+    time_zone: str
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """People, schedules and channels by id; a reference that is no longer in the configuration reaches nobody."""
+
+    people: Mapping[str, PersonSettings] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
+    channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
+    brand_names: Mapping[str, str] = field(default_factory=dict)
+    public_url: str | None = None
+
+    @classmethod
+    def of(cls, configuration: WrittenProtocol) -> Directory:
+        """From the present configuration."""
+        return cls(
+            people={person.id: person for person in configuration.people},
+            schedules={schedule.id: schedule for schedule in configuration.schedules},
+            channels={channel.id: channel for channel in configuration.channels},
+            brand_names={brand.id: brand.names[0] for brand in configuration.brands if brand.names},
+            public_url=configuration.api.public_url,
+        )
+
+    def recipient(self, reference: str, at: datetime) -> Recipient | None:
+        """Whom `person:…`, `schedule:…` or `channel:…` means at an instant; None where that is nobody."""
+        kind, _, identifier = reference.partition(":")
+        if kind == "channel":
+            channel = self.channels.get(identifier)
+            if channel is None:
+                return None
+            return Recipient(reference, identifier, channel.language, channel.time_zone, (identifier,))
+        if kind == "schedule":
+            schedule = self.schedules.get(identifier)
+            found = on_call(schedule, at) if schedule else None
+            if found is None:
+                return None
+            identifier = found
+        person = self.people.get(identifier)
+        if person is None:
+            return None
+        return Recipient(f"person:{person.id}", person.name, person.language, person.time_zone, person.channels)
+
+    def recipients(self, references: Sequence[str], at: datetime) -> tuple[Recipient, ...]:
+        """Everybody that the references mean at an instant, each once, in order."""
+        found: dict[str, Recipient] = {}
+        for reference in references:
+            recipient = self.recipient(reference, at)
+            if recipient is not None:
+                found.setdefault(recipient.target, recipient)
+        return tuple(found.values())
+
+    def wakes(self, recipient: Recipient) -> bool:
+        """True where one of the recipient's channels wakes a person."""
+        return any(self.channels[channel].wakes for channel in recipient.channels if channel in self.channels)
+
+    def actor_name(self, actor: str) -> str:
+        """How an actor is called in a message: a person's name, else the actor itself."""
+        person = self.people.get(actor.removeprefix("person:")) if actor.startswith("person:") else None
+        return person.name if person else actor
+
+    def brand_name(self, brand: str) -> str:
+        """The first name of a brand, else its id."""
+        return self.brand_names.get(brand, brand)
+
+    def link(self, incident: UUID) -> str | None:
+        """The incident's page, where `api.public_url` says what it begins with."""
+        return f"{self.public_url.rstrip('/')}/incidents/{incident}" if self.public_url else None

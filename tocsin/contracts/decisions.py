@@ -1,0 +1,122 @@
+"""What a command does to an incident: the incident after it, what happened, whom to tell; or why it was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+from tocsin.contracts.events import Instant
+from tocsin.contracts.incidents import Incident, IncidentEvent, Level, Verdict
+
+NOTIFICATION_NAMESPACE = UUID("0b0de5ab-5d4a-5f0c-8e3f-8f6f0f2b7c02")
+"""The namespace of notification ids; changing it would make receivers take repeated messages for new ones."""
+
+Language = Literal["fr", "en"]
+
+
+class NotificationKind(StrEnum):
+    PAGE = "page"
+    """Escalates: somebody is wanted. None begins after an acknowledgement, a resolve, or a fall to green."""
+    ACKNOWLEDGED = "acknowledged"
+    """Tells those who were called that somebody has it in hand."""
+    RESOLVED = "resolved"
+    """Tells those who were called that it is over."""
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Called(_Fact):
+    """Who was called, and when."""
+
+    name: str
+    at: Instant
+
+
+class NotificationContent(_Fact):
+    """What a message says, before it is put into words; stored, so that every attempt says the same."""
+
+    incident_id: UUID
+    brand: str
+    brand_name: str
+    kind: NotificationKind
+    level: Level
+    score: float
+    reasons: dict[str, str] = {}
+    at: Instant
+    """When it was decided."""
+    opened_at: Instant
+    complete_up_to: Instant | None = None
+    called: tuple[Called, ...] = ()
+    """Everybody called in this start of the escalation, the recipient too."""
+    next_names: tuple[str, ...] = ()
+    """Who is called next when nobody acknowledges; none: nobody is left."""
+    next_at: Instant | None = None
+    actor_name: str | None = None
+    """Who acknowledged or resolved."""
+    until: Instant | None = None
+    """Until when the acknowledgement holds."""
+    verdict: Verdict | None = None
+    link: str | None = None
+    fallback: bool = False
+    """True where the recipient is the fallback owner, called because nobody else answered or was on call."""
+
+
+class Notification(_Fact):
+    """One message to one target on one channel. Its key is unique, so a repeated decision never tells twice."""
+
+    incident_id: UUID
+    start: int
+    step: int
+    loop: int
+    round: int = 0
+    """The repeats of a person's chain; always 0 while all channels are rung at once."""
+    target: str
+    name: str
+    channel: str
+    kind: NotificationKind
+    language: Language
+    time_zone: str
+    level: Level
+    created_at: Instant
+    content: NotificationContent
+
+    @property
+    def id(self) -> UUID:
+        """The same for the same key: what receivers deduplicate on."""
+        key = (self.start, self.step, self.loop, self.round, self.target, self.channel, self.kind.value)
+        return uuid5(NOTIFICATION_NAMESPACE, f"{self.incident_id}/" + "/".join(str(part) for part in key))
+
+
+class RefusalKind(StrEnum):
+    STALE = "stale"
+    """The incident has changed since the person looked at it (HTTP: 412); look again, then decide again."""
+    ILLEGAL = "illegal"
+    """The incident is in no state for that (HTTP: 409)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a command was refused, and what would work."""
+
+    kind: RefusalKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of one command. A refused one leaves the incident as it was and has neither events nor notifications."""
+
+    incident: Incident
+    events: tuple[IncidentEvent, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    refused: Refusal | None = None
+
+
+EventData = dict[str, Any]
+"""What an `IncidentEvent` carries beside the incident's own fields; see docs/protocol.md."""
