@@ -1,0 +1,53 @@
+"""Cursors: where a page of a list ended, as an opaque text for the caller to give back.
+
+A cursor holds the place (time and id) of the last item that was sent, not a count of items: what is written meanwhile
+neither repeats an item nor hides one that was there before.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = 200
+
+
+class UnreadableCursor(ValueError):
+    """The text is no cursor of ours; the message says how to mend it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this is no cursor; give back `next` of the page before as it is, or leave it out for the first page"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of an item in a list that is ordered by time and then by id, newest first."""
+
+    at: datetime
+    identifier: uuid.UUID
+
+    def __str__(self) -> str:
+        microseconds = (self.at - _EPOCH) // timedelta(microseconds=1)
+        raw = json.dumps([microseconds, self.identifier.hex], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Read what `str` wrote. Raises UnreadableCursor."""
+        if len(text) > _LONGEST:
+            raise UnreadableCursor
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            microseconds, identifier = json.loads(raw)
+            if not isinstance(microseconds, int) or not isinstance(identifier, str):
+                raise UnreadableCursor
+            return cls(_EPOCH + timedelta(microseconds=microseconds), uuid.UUID(hex=identifier))
+        except (binascii.Error, UnicodeError, ValueError, TypeError, OverflowError) as error:
+            raise UnreadableCursor from error

@@ -1,0 +1,79 @@
+"""Signing in to the page: a link that works once makes a session, whose secret lives in a cookie."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from tocsin.access.principals import NotRecognised, Principal, Scope
+from tocsin.access.secrets import fingerprint, new_token
+from tocsin.clock import Clock
+from tocsin.storage import access
+from tocsin.storage.database import Database
+
+LINK_LIFETIME = timedelta(minutes=15)
+PERSON_SCOPES = frozenset({Scope.READ, Scope.ACT})
+"""What whoever signs in by a link may do, unless the link says otherwise."""
+
+
+class Sessions:
+    """Links and sessions; `lifetime` is how long a session lasts from signing in.
+
+    `clock` is that of the people who sign in: the machine's own also where a demo's clock runs faster.
+    """
+
+    def __init__(self, database: Database, clock: Clock, lifetime: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._lifetime = lifetime
+
+    def new_link(
+        self,
+        person: str,
+        *,
+        scopes: frozenset[Scope] = PERSON_SCOPES,
+        brands: frozenset[str] | None = None,
+        lifetime: timedelta = LINK_LIFETIME,
+    ) -> str:
+        """The secret of a link that signs `person` in, once, within `lifetime`; see `sign_in_path`."""
+        token = new_token()
+        now = self._clock.now()
+        with self._database.unit_of_work() as session:
+            access.forget_expired(session, now)
+            access.add_link(session, fingerprint(token), access.Grant(person, scopes, brands, now + lifetime), now)
+        return token
+
+    def redeem(self, link_token: str) -> tuple[str, datetime]:
+        """Use a link up and begin a session: its secret, and when it ends. Raises NotRecognised."""
+        token = new_token()
+        now = self._clock.now()
+        ends = now + self._lifetime
+        with self._database.unit_of_work() as session:
+            grant = access.redeem_link(session, fingerprint(link_token), now)
+            if grant is None:
+                raise NotRecognised(
+                    "this sign-in link was used already or has expired; make another with `tocsin sign-in`"
+                )
+            access.add_session(
+                session, fingerprint(token), access.Grant(grant.person, grant.scopes, grant.brands, ends), now
+            )
+        return token, ends
+
+    def recognise(self, session_token: str) -> Principal:
+        """Whose session this is. Raises NotRecognised where it has ended or never was."""
+        with self._database.read() as session:
+            grant = access.session_grant(session, fingerprint(session_token), self._clock.now())
+        if grant is None:
+            raise NotRecognised(
+                "you are not signed in, or your session has ended; make a new link with `tocsin sign-in`"
+            )
+        return Principal(f"person:{grant.person}", grant.scopes, grant.brands)
+
+    def end(self, session_token: str) -> None:
+        """Sign out; the secret is worth nothing from now on."""
+        with self._database.unit_of_work() as session:
+            access.end_session(session, fingerprint(session_token))
+
+
+def sign_in_path(link_token: str) -> str:
+    """Where a link leads, to be put behind the address of the page."""
+    return f"/sign-in?link={link_token}"
