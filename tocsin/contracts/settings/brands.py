@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
 
+from tocsin.contracts.queries import parse_query
 from tocsin.contracts.settings.base import Identifier, Settings
 
 
@@ -22,13 +23,22 @@ TimeZone = Annotated[str, AfterValidator(_known_zone)]
 """An IANA time zone, such as `Europe/Paris`."""
 
 
+def _readable_query(value: str) -> str:
+    parse_query(value)
+    return value
+
+
+Query = Annotated[str, AfterValidator(_readable_query)]
+"""Terms joined by OR, each a word, a "phrase", a #tag or an @handle; see `tocsin.contracts.queries`."""
+
+
 class BrandSettings(Settings):
     """One brand. `query` decides what mentions it; without one, only sources that name the brand themselves feed it."""
 
     id: Identifier
     names: tuple[str, ...] = ()
     """How people call it; each is a term of the query when no `query` is written."""
-    query: str | None = None
+    query: Query | None = None
     """Terms, separated by OR, each a word or a \"phrase\"."""
     time_zone: TimeZone = "UTC"
     """Whose hours are the brand's hours: the baseline compares Monday 9 o'clock with other Mondays at 9 there."""
