@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, String
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, Text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -50,8 +50,8 @@ Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True),
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 """The type of a primary key that the database counts up by itself."""
 
-Word = String(100)
-"""Short words of our own: states, kinds, ids that `tocsin.yaml` gives."""
+Word = Text()
+"""Short words: states, kinds, ids of brands and sources. No length is set, because it would only be a way to fail."""
 
 
 class Base(DeclarativeBase):
