@@ -36,6 +36,10 @@ class ApiSettings(Settings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     ingest_port: int = Field(default=8081, ge=0, le=65535)
+    classify_port: int = Field(default=8082, ge=0, le=65535)
+    """Metrics and health of classify; it serves nothing else."""
+    alert_port: int = Field(default=8083, ge=0, le=65535)
+    """Metrics and health of alert; it serves nothing else."""
     public_url: str | None = None
     session_lifetime: Duration = timedelta(hours=12)
 

@@ -1,0 +1,213 @@
+"""`tocsin run`: one service as a process, or all four under a supervisor that starts anew what ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from fastapi import FastAPI
+
+from tocsin.access import KeyVerifier
+from tocsin.cli.failure import WRONG_CALL, CommandFailed
+from tocsin.cli.surroundings import ConfigurationFile, load_configuration, open_database, surroundings
+from tocsin.config import Environment
+from tocsin.observability.logs import configure_logs, logger
+from tocsin.observability.routes import observability_routes
+from tocsin.process import Component, Surroundings, run_components, stop_on_signals
+from tocsin.web import WebServer
+
+_log = logger(__name__)
+
+SUPERVISOR = "TOCSIN_SUPERVISOR"
+"""Environment of a supervised process: the supervisor's process id."""
+RESTART_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""How long the supervisor waits before it starts a process anew; the longest again and again."""
+STEADY_SECONDS = 60.0
+"""A process that has run for so long begins with the shortest wait again."""
+
+
+class Service(StrEnum):
+    INGEST = "ingest"
+    CLASSIFY = "classify"
+    ALERT = "alert"
+    API = "api"
+    ALL = "all"
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tocsin run`."""
+    app.command("run")(run)
+
+
+def run(
+    service: Annotated[Service, typer.Argument(help="Which service; all: every one, supervised.")],
+    config: ConfigurationFile = None,
+    port: Annotated[
+        int | None, typer.Option(help="Listen on this port instead of the configured one; 0: a free one.")
+    ] = None,
+    receive: Annotated[
+        bool, typer.Option("--receive", help="api: take mentions here too (POST /v1/mentions), as `run all` does.")
+    ] = False,
+    upgrade: Annotated[bool, typer.Option(help="Bring the database's tables up to date first.")] = True,
+) -> None:
+    """Run one service as a process, or all of them, until SIGTERM or SIGINT."""
+    configuration = load_configuration(config)
+    environment = Environment.read()
+    configure_logs(process=str(service))
+    if upgrade:
+        database = open_database(configuration, environment)
+        database.upgrade()
+        database.close()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    if service is Service.ALL:
+        supervise(["--config", str(config)] if config else [], stop, port)
+        return
+    with surroundings(configuration, environment) as given:
+        components = build(service, given, port=port, receive=receive)
+        run_components(
+            components,
+            stop,
+            drain_seconds=configuration.bus.drain_timeout.total_seconds() + 10,
+            beat=lambda: _end_with_supervisor(stop),
+        )
+
+
+def build(service: Service, given: Surroundings, *, port: int | None, receive: bool = False) -> list[Component]:
+    """The components of a service, its web server among them."""
+    api = given.configuration.api
+    components: list[Component]
+    match service:
+        case Service.INGEST:
+            from services.ingest import app as ingest
+
+            components, web, default = ingest.components(given), plain_app(given), api.ingest_port
+            web.include_router(ingest.router(given, KeyVerifier(given.database, given.clock)))
+        case Service.CLASSIFY:
+            from services.classify import app as classify
+
+            components, web, default = classify.components(given), plain_app(given), api.classify_port
+        case Service.ALERT:
+            from services.alert import app as alert
+
+            components, web, default = alert.components(given), plain_app(given), api.alert_port
+        case _:
+            components, web, default = [], api_app(given, receive=receive), api.port
+    server = WebServer(web, api.host, default if port is None else port, name=f"{service}-web", health=given.health)
+    server.bind()
+    return [*components, server]
+
+
+def plain_app(given: Surroundings) -> FastAPI:
+    """A web application with nothing but metrics and health."""
+    from tocsin import problems
+
+    app = FastAPI(title="Tocsin", docs_url=None, redoc_url=None, openapi_url=None)
+    problems.install(app)
+    app.include_router(observability_routes(given.health))
+    return app
+
+
+def api_app(given: Surroundings, *, receive: bool) -> FastAPI:
+    """The API and the page; with `receive`, the ingest service's own route beside them."""
+    from services.api.app import create_app
+
+    app = create_app(given)
+    if receive:
+        from services.ingest import app as ingest
+
+        app.include_router(ingest.router(given, KeyVerifier(given.database, given.clock)))
+    return app
+
+
+def _end_with_supervisor(stop: threading.Event) -> None:
+    """A supervisor that was killed leaves no orphans behind, which would hold ports and leases against its successor."""
+    supervisor = os.environ.get(SUPERVISOR)
+    if supervisor and os.getppid() != int(supervisor):
+        _log.warning("the supervisor is gone; ending")
+        stop.set()
+
+
+@dataclass
+class _Supervised:
+    """One process under the supervisor."""
+
+    service: Service
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    start_at: float = field(default=0.0)
+
+
+def supervise(options: Sequence[str], stop: threading.Event, port: int | None = None) -> None:
+    """Run the four services as processes of this machine; start anew what ends, sooner or later, until `stop` is set.
+
+    A process that ends with status 2 (its call or configuration is wrong) ends all: a restart would not mend it.
+    """
+    arguments: Mapping[Service, Sequence[str]] = {
+        Service.INGEST: (),
+        Service.CLASSIFY: (),
+        Service.ALERT: (),
+        Service.API: ("--receive", *(("--port", str(port)) if port is not None else ())),
+    }
+    fleet = [
+        _Supervised(
+            service, [sys.executable, "-m", "tocsin.cli.main", "run", str(service), "--no-upgrade", *options, *more]
+        )
+        for service, more in arguments.items()
+    ]
+    try:
+        while not stop.is_set():
+            for supervised in fleet:
+                _look_after(supervised)
+            stop.wait(0.2)
+    finally:
+        _end(fleet)
+
+
+def _look_after(supervised: _Supervised) -> None:
+    now = time.monotonic()
+    if supervised.process is None:
+        if now >= supervised.start_at:
+            # A session of its own: a Ctrl-C on the terminal reaches the supervisor, which then ends all in order.
+            supervised.process = subprocess.Popen(  # noqa: S603 - our own command line
+                supervised.command, start_new_session=True, env={**os.environ, SUPERVISOR: str(os.getpid())}
+            )
+            supervised.started = now
+            _log.info("started", service=str(supervised.service), pid=supervised.process.pid)
+        return
+    status = supervised.process.poll()
+    if status is None:
+        return
+    supervised.process = None
+    if status == WRONG_CALL:
+        raise CommandFailed(f"{supervised.service} refuses to start; its message above says why", WRONG_CALL)
+    supervised.failures = 0 if now - supervised.started > STEADY_SECONDS else supervised.failures + 1
+    wait = RESTART_SECONDS[min(supervised.failures, len(RESTART_SECONDS) - 1)]
+    supervised.start_at = now + wait
+    _log.error("ended, will be started anew", service=str(supervised.service), status=status, in_seconds=wait)
+
+
+def _end(fleet: Sequence[_Supervised], patience: float = 60.0) -> None:
+    """Ask all to end, in the order of the flow, and make those end that do not."""
+    running = [supervised.process for supervised in fleet if supervised.process is not None]
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    until = time.monotonic() + patience
+    for process in running:
+        try:
+            process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,58 @@
+"""What a process is built from, opened: configuration, bus, database, health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tocsin.bus.opening import open_bus
+from tocsin.clock import Clock, SystemClock
+from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, load
+from tocsin.contracts.topics import FLOW, dead_letter_topic
+from tocsin.observability.health import Health
+from tocsin.process import Surroundings
+from tocsin.storage.database import Database, database_url
+
+ConfigurationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The configuration; default: tocsin.yaml here, where there is one.", show_default=False
+    ),
+]
+
+
+def load_configuration(path: Path | None) -> Configuration:
+    """The named file, else `tocsin.yaml` in this folder, else the defaults."""
+    if path is not None:
+        return load(path)
+    here = Path(CONFIGURATION_FILE)
+    return load(here) if here.exists() else Configuration()
+
+
+def open_database(configuration: Configuration, environment: Environment) -> Database:
+    """The database that environment and configuration name, else a file in the data folder."""
+    environment.home.mkdir(parents=True, exist_ok=True)
+    return Database(database_url(environment, configuration.storage, environment.home))
+
+
+@contextmanager
+def surroundings(
+    configuration: Configuration, environment: Environment, clock: Clock | None = None
+) -> Iterator[Surroundings]:
+    """Open everything, make the topics that are missing, and close it all at the end. The tables must be there already."""
+    clock = clock or SystemClock()
+    database = open_database(configuration, environment)
+    bus = open_bus(configuration, environment, clock)
+    health = Health()
+    try:
+        bus.ensure_topics([name for topic in FLOW for name in (topic, dead_letter_topic(topic))])
+        health.require("bus", bus.check)
+        health.require("database", database.check)
+        yield Surroundings(configuration, environment, clock, bus, database, health)
+    finally:
+        bus.close()
+        database.close()
