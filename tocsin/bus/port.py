@@ -1,7 +1,8 @@
 """The port of the bus: what services see of it, whichever implementation is behind.
 
-Topics are named in full, with their prefix (`tocsin.contracts.topics.Topics` spells them). Within a partition records keep
-their order; a key always falls on the same partition. Delivery is at least once.
+Topics and groups go by their bare names (`mentions`, `classify`); on a shared Kafka the bus puts the installation's prefix
+before them. Within a partition records keep their order; a key always falls on the same partition. Delivery is at
+least once.
 """
 
 from __future__ import annotations
