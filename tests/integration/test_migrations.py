@@ -1,0 +1,54 @@
+"""Migrations, on both databases."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from tocsin.storage import migrating
+from tocsin.storage.database import Database, DatabaseOutdated
+from tocsin.storage.tables import all_tables
+
+
+def tables(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(inspect(session.connection()).get_table_names()) - {"alembic_version"}
+
+
+def test_migrations_go_up_and_down_and_up_again(empty_database: Database) -> None:
+    empty_database.upgrade()
+    first = tables(empty_database)
+    empty_database.downgrade()
+    assert tables(empty_database) == set()
+    empty_database.upgrade()
+    assert tables(empty_database) == first
+    assert {"mentions", "mention_brands", "outbox"} <= first
+
+
+def test_the_migrations_make_just_the_tables_that_the_code_has(database: Database) -> None:
+    with database.read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, all_tables()) == []
+    assert tables(database) == set(all_tables().tables)
+
+
+def test_a_second_upgrade_changes_nothing(database: Database) -> None:
+    database.upgrade()
+    database.check()
+
+
+def test_a_database_without_tables_is_not_ready_and_says_what_to_do(empty_database: Database) -> None:
+    with pytest.raises(DatabaseOutdated, match="tocsin db upgrade"):
+        empty_database.check()
+
+
+def test_every_step_down_can_be_taken_and_taken_back(empty_database: Database) -> None:
+    empty_database.upgrade()
+    for _ in range(len(list(migrating.FOLDER.glob("versions/*.py"))) - 1):
+        empty_database.downgrade("-1")
+        empty_database.upgrade("+1")
+        empty_database.downgrade("-1")
+    empty_database.upgrade()
+    empty_database.check()
