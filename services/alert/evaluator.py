@@ -1,0 +1,193 @@
+"""The evaluator: takes brands that are due, counts, judges with pure code, and applies what follows, in one transaction each.
+
+No brand lives in a process's memory, so any number of evaluators may run: a brand is claimed like a timer, and locked while it is
+judged. Evaluation instants are multiples of five minutes of event time. One is due when ticks say that the stream is complete up to
+it, or `PATIENCE` after it, when it is judged on what is there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from services.alert.detection.judge import INSTANT, judge, observed_since
+from services.alert.detection.observations import HarmfulRates, HourCount, Observation
+from services.alert.detection.state import BrandProfile, BrandState, Judgement
+from tocsin.bus.failures import Retryable
+from tocsin.clock import Clock
+from tocsin.contracts.settings.detection import DetectionSettings
+from tocsin.observability import metrics
+from tocsin.observability.health import Health
+from tocsin.observability.logs import logger
+from tocsin.storage import brands
+from tocsin.storage.brands import BrandStatus
+from tocsin.storage.database import Database
+
+_log = logger(__name__)
+
+PATIENCE = timedelta(minutes=5)
+"""So long is waited for ticks; then an instant is judged on what is there, and no level falls."""
+CATCH_UP = timedelta(hours=2)
+"""After a longer absence the instants before this are not judged any more: nobody is woken for what is long over."""
+CLAIM = timedelta(minutes=2)
+"""How long a claim keeps others from the same brand; the lock of its row is what makes judging right."""
+LOOK_AGAIN = timedelta(seconds=5)
+"""How soon a brand is looked at again whose instant is not complete yet."""
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the database knows of a brand at an instant."""
+
+    observations: list[Observation]
+    history: list[HourCount]
+
+
+Count = Callable[[Session, str, datetime, datetime], Counted]
+"""(session, brand, since, instant): count dirty hours again, then single mentions since `since` and the hours of the baseline."""
+Apply = Callable[[Session, Judgement, datetime, datetime | None], None]
+"""(session, judgement, now, complete up to): open, raise or lower the brand's incident."""
+Completeness = Callable[[Session], datetime | None]
+"""Up to when the stream is complete; None where no tick came through yet."""
+
+
+class Evaluator:
+    """Judges the brands that are due, one transaction a brand and instant."""
+
+    name = "evaluator"
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        owner: str,
+        *,
+        settings: DetectionSettings,
+        rates: HarmfulRates,
+        profiles: Mapping[str, BrandProfile],
+        baseline_key: str,
+        complete_up_to: Completeness,
+        count: Count,
+        apply: Apply,
+        health: Health,
+    ) -> None:
+        """`owner` is unique to the process; `baseline_key` is that of brands which the configuration does not know."""
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._settings = settings
+        self._rates = rates
+        self._profiles = profiles
+        self._baseline_key = baseline_key
+        self._complete_up_to = complete_up_to
+        self._count = count
+        self._apply = apply
+        self._health = health
+
+    def run(self, stop: threading.Event) -> None:
+        """Judge what is due until `stop` is set; a database that is away is waited for."""
+        while not stop.is_set():
+            self._health.beat(self.name)
+            try:
+                judged = self.evaluate_due()
+            except Retryable as error:
+                _log.warning("waiting to evaluate", error=str(error))
+                judged = 0
+            if not judged:
+                self._clock.wait(stop, POLL_SECONDS)
+
+    def evaluate_due(self) -> int:
+        """Claim the brands that are due and judge each at its next instant; returns how many were judged."""
+        now = self._clock.now()
+        with self._database.unit_of_work() as session:
+            claimed = brands.claim_due(session, self._owner, now=now, length=CLAIM)
+        judged = 0
+        for brand in claimed:
+            judgement = self.evaluate(brand)
+            if judgement is not None:
+                judged += 1
+                self._tell(judgement)
+        return judged
+
+    def evaluate(self, brand: str) -> Judgement | None:
+        """Judge `brand` at its next instant, if that is due; else look again later and return None."""
+        now = self._clock.now()
+        with self._database.unit_of_work() as session:
+            status = brands.lock(session, brand, now=now)
+            instant = next_instant(status.evaluated_at, now)
+            complete = self._complete_up_to(session)
+            waits = now < instant or ((complete is None or complete < instant) and now < instant + PATIENCE)
+            if waits:
+                brands.postpone(session, brand, self._owner, due_at=max(instant, min(now + LOOK_AGAIN, instant + PATIENCE)))
+                return None
+            counted = self._count(session, brand, observed_since(instant), instant)
+            judgement = judge(
+                instant,
+                self._profiles.get(brand) or BrandProfile(id=brand, baseline_key=self._baseline_key),
+                counted.observations,
+                counted.history,
+                _remembered(status),
+                self._settings,
+                self._rates,
+                complete or datetime.fromtimestamp(0, UTC),
+            )
+            brands.save(
+                session,
+                brand,
+                due_at=instant + INSTANT,
+                state=judgement.state.model_dump(mode="json"),
+                level=judgement.level,
+                score=judgement.score,
+                evaluated_at=instant,
+                complete_up_to=complete,
+                reasons=sentences(judgement),
+                evidence=dict(judgement.evidence),
+            )
+            self._apply(session, judgement, now, complete)
+        metrics.EVALUATION_LATENESS.observe(max(0.0, (self._clock.now() - instant).total_seconds()))
+        return judgement
+
+    def _tell(self, judgement: Judgement) -> None:
+        metrics.EVALUATIONS.inc()
+        metrics.BRAND_LEVEL.labels(brand=judgement.brand).set(judgement.level.rank)
+        metrics.BRAND_SCORE.labels(brand=judgement.brand).set(judgement.score)
+        if judgement.event is not None:
+            _log.info(
+                "level changed",
+                brand=judgement.brand,
+                level=str(judgement.level),
+                event_kind=str(judgement.event),
+                score=judgement.score,
+                at=judgement.at.isoformat(),
+            )
+        for source in judgement.newly_silent:
+            _log.warning("source silent", brand=judgement.brand, source=source, at=judgement.at.isoformat())
+            metrics.SILENT_SOURCES.inc()
+
+
+def next_instant(evaluated_at: datetime | None, now: datetime) -> datetime:
+    """The evaluation instant after the last one: five minutes on; after a long absence, the first within `CATCH_UP`.
+
+    A brand that was never judged begins with the last multiple of five minutes that has passed.
+    """
+    earliest = _instant_at_or_before(now if evaluated_at is None else now - CATCH_UP)
+    return earliest if evaluated_at is None else max(earliest, evaluated_at + INSTANT)
+
+
+def sentences(judgement: Judgement) -> dict[str, list[str]]:
+    """The reasons by language, most important first."""
+    return {"fr": [reason.fr for reason in judgement.reasons], "en": [reason.en for reason in judgement.reasons]}
+
+
+def _instant_at_or_before(at: datetime) -> datetime:
+    seconds = int(INSTANT.total_seconds())
+    return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, UTC)
+
+
+def _remembered(status: BrandStatus) -> BrandState:
+    return BrandState() if status.state is None else BrandState.model_validate(status.state)
