@@ -211,52 +211,65 @@ def count_hours(
     it says in the place of what was there; an hour that is missing from the answer is a row to delete.
     `speaks_of_crisis` tells whether a text has a crisis word (`words.crisis_word_finder(settings)`).
     """
-    hours: dict[datetime, list[Observation]] = {}
+    hours: dict[datetime, HourTally] = {}
     for observation in observations:
         if observation.counts(rates):
-            hours.setdefault(start_of_hour(observation.at), []).append(observation)
-    return [_count_hour(hour, hours[hour], rates, speaks_of_crisis) for hour in sorted(hours)]
+            hour = start_of_hour(observation.at)
+            if hour not in hours:
+                hours[hour] = HourTally(hour)
+            hours[hour].add(observation, rates, speaks_of_crisis)
+    return [hours[hour].count() for hour in sorted(hours)]
 
 
-def _count_hour(
-    hour: datetime, observations: list[Observation], rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]
-) -> HourCount:
-    followers: dict[str, int] = {}
-    authors: set[str] = set()
-    harmful: set[str] = set()
-    toxic: set[str] = set()
-    crisis: set[str] = set()
-    language_of: dict[str, str] = {}
-    sources: dict[str, int] = {}
-    for observation in observations:
+_HARMFUL, _TOXIC, _CRISIS = 1, 2, 4
+
+
+@dataclass(slots=True)
+class HourTally:
+    """An hour while it is being counted: one short entry an author, in any order of mentions."""
+
+    hour: datetime
+    mentions: int = 0
+    authors: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """By author: the smallest of the languages used, the most followers seen (−1: not given), and flags."""
+    sources: dict[str, int] = field(default_factory=dict)
+
+    def add(self, observation: Observation, rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]) -> None:
+        """Count a mention of this hour that `counts`; the same one twice counts twice."""
+        self.mentions += 1
+        self.sources[observation.source] = self.sources.get(observation.source, 0) + 1
         author = observation.author or f"?{observation.mention_id}"
-        authors.add(author)
-        sources[observation.source] = sources.get(observation.source, 0) + 1
-        # An author is of one language an hour, the smallest of those used, so that the order of mentions changes nothing.
-        language = primary_language(observation.language)
-        language_of[author] = min(language, language_of.get(author, language))
-        if observation.followers is not None:
-            followers[author] = max(observation.followers, followers.get(author, 0))
-        if speaks_of_crisis(observation.text):
-            crisis.add(author)
+        language, followers = primary_language(observation.language), observation.followers
+        most = -1 if followers is None else followers
+        flags = 0
         if observation.harmful(rates):
-            harmful.add(author)
+            flags |= _HARMFUL
             if observation.toxicity >= rates.toxicity_threshold:
-                toxic.add(author)
-    languages: dict[str, list[int]] = {}
-    for author in authors:
-        pair = languages.setdefault(language_of[author], [0, 0])
-        pair[0] += 1
-        pair[1] += author in harmful
-    return HourCount(
-        hour=hour,
-        mentions=len(observations),
-        authors=len(authors),
-        harmful=len(harmful),
-        toxic=len(toxic),
-        crisis=len(crisis),
-        followers=sum(followers.values()),
-        with_followers=len(followers),
-        languages={language: LanguageCount(*languages[language]) for language in sorted(languages)},
-        sources={source: sources[source] for source in sorted(sources)},
-    )
+                flags |= _TOXIC
+        if speaks_of_crisis(observation.text):
+            flags |= _CRISIS
+        known = self.authors.get(author)
+        if known is not None:
+            language, most, flags = min(language, known[0]), max(most, known[1]), flags | known[2]
+        self.authors[author] = (language, most, flags)
+
+    def count(self) -> HourCount:
+        """The row of this hour."""
+        languages: dict[str, list[int]] = {}
+        for language, _, flags in self.authors.values():
+            pair = languages.setdefault(language, [0, 0])
+            pair[0] += 1
+            pair[1] += flags & _HARMFUL
+        entries = self.authors.values()
+        return HourCount(
+            hour=self.hour,
+            mentions=self.mentions,
+            authors=len(self.authors),
+            harmful=sum(flags & _HARMFUL for _, _, flags in entries),
+            toxic=sum(bool(flags & _TOXIC) for _, _, flags in entries),
+            crisis=sum(bool(flags & _CRISIS) for _, _, flags in entries),
+            followers=sum(followers for _, followers, _ in entries if followers >= 0),
+            with_followers=sum(followers >= 0 for _, followers, _ in entries),
+            languages={language: LanguageCount(*languages[language]) for language in sorted(languages)},
+            sources={source: self.sources[source] for source in sorted(self.sources)},
+        )

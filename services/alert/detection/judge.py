@@ -1,0 +1,265 @@
+"""One evaluation of one brand: counts, compares with the brand's normal, decides, and says why.
+
+`judge` is all that the evaluator calls; the backtest calls `Judge` with what it keeps prepared between instants. Both give the
+same answers for the same mentions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.alert.detection.baseline import Baseline, learn
+from services.alert.detection.cold import cold_signals
+from services.alert.detection.columns import Columns, HourBlock, blocks_of
+from services.alert.detection.evidence import Findings, explain
+from services.alert.detection.levels import Signals, next_state, present_mask
+from services.alert.detection.measures import WindowMeasure, measure
+from services.alert.detection.observations import HOUR, HarmfulRates, HourCount, Observation, start_of_hour
+from services.alert.detection.silence import Habit, learn_habits, watch_sources
+from services.alert.detection.state import BrandProfile, BrandState, Interval, Judgement, Reason
+from services.alert.detection.surprise import count_surprise
+from services.alert.detection.words import crisis_word_finder
+from tocsin.contracts.events import AuthorRole, SourceKind
+from tocsin.contracts.incidents import Level
+from tocsin.contracts.settings.detection import DetectionSettings
+
+INSTANT = timedelta(minutes=5)
+"""Evaluation instants are multiples of this, counted from 1970 in UTC."""
+OBSERVED = timedelta(hours=25)
+"""How far back `observations` must reach before an instant: the longest window, and the clock hour that it begins in."""
+
+
+def judge(  # noqa: PLR0917 - in the order in which one thinks of them
+    instant: datetime,
+    brand: BrandProfile,
+    observations: Sequence[Observation],
+    history: Sequence[HourCount],
+    state: BrandState,
+    settings: DetectionSettings,
+    rates: HarmfulRates,
+    *,
+    complete_up_to: datetime | None = None,
+) -> Judgement:
+    """Judge `brand` at `instant` (a multiple of 5 minutes, with an offset).
+
+    `observations`: the mentions from `observed_since(instant)` up to `instant`, in any order (later ones are ignored).
+    `history`: the brand's hours of the last `settings.baseline.memory` and a day, up to and with the present hour, in any
+    order. `complete_up_to`: the watermark of the stream; None where it is known to be complete (a file). Before `instant`,
+    the judgement stands on what is there and no level falls. Raises `ValueError` for an instant that was already judged.
+    """
+    blocks = blocks_of((item for item in observations if item.at <= instant), rates)
+    return Judge(brand, settings, rates).judge(instant, blocks, history, state, complete_up_to=complete_up_to)
+
+
+def observed_since(instant: datetime) -> datetime:
+    """From where on `judge` needs single mentions."""
+    return start_of_hour(instant) - OBSERVED + HOUR
+
+
+class Judge:
+    """Judges one brand; keeps the baseline of the present hour, which is costly to learn and the same within the hour."""
+
+    def __init__(self, brand: BrandProfile, settings: DetectionSettings, rates: HarmfulRates) -> None:
+        self._brand = brand
+        self._settings = settings
+        self._rates = rates
+        self._speaks_of_crisis = crisis_word_finder(settings.crisis_words)
+        self._hour: object | None = None
+        self._earliest: datetime | None = None
+        self._habits: Mapping[str, Habit] = {}
+        self._learned: tuple[object, Baseline] | None = None
+
+    def judge(
+        self,
+        instant: datetime,
+        blocks: Mapping[datetime, HourBlock],
+        history: Sequence[HourCount],
+        state: BrandState,
+        *,
+        complete_up_to: datetime | None = None,
+        version: int = 0,
+    ) -> Judgement:
+        """As the function `judge`, with the mentions in blocks by the start of their hour (later hours are ignored).
+
+        `version` must change whenever an hour of `history` that is more than 23 h old was counted again.
+        """
+        if state.judged is not None and instant <= state.judged:
+            raise ValueError(f"{instant.isoformat()} is not after {state.judged.isoformat()}, which was judged already")
+        since = observed_since(instant)
+        used = [blocks[hour] for hour in sorted(blocks) if since <= hour <= instant]
+        self._refresh(state, instant, history, version)
+        state = self._noted(state, instant, used)
+        start = instant - max(window.length for window in self._settings.gate.windows)
+        columns = Columns(used, min(start, since), instant, state.masks)
+        silent = watch_sources(state, instant, used, self._habits, self._settings)
+        state = silent.state
+        findings = self._look(state, instant, columns, history)
+        may_fall = complete_up_to is None or complete_up_to >= instant
+        after, event = next_state(state, instant, findings.signals, self._settings, may_fall=may_fall)
+        reasons: tuple[Reason, ...] = ()
+        evidence: dict[str, Any] = {}
+        if event is not None or after.level is not Level.GREEN or findings.buzz:
+            reasons, evidence = explain(
+                findings,
+                columns,
+                instant,
+                after,
+                settings=self._settings,
+                rates=self._rates,
+                complete_up_to=complete_up_to,
+            )
+        return Judgement(
+            at=instant,
+            brand=self._brand.id,
+            level=after.level,
+            event=event,
+            score=round(findings.score, 1),
+            state=after,
+            buzz=findings.buzz,
+            campaign=bool(evidence.get("campaign")),
+            newly_silent=silent.newly_silent,
+            back=silent.back,
+            reasons=reasons,
+            evidence=evidence,
+        )
+
+    def _refresh(self, state: BrandState, instant: datetime, history: Sequence[HourCount], version: int) -> None:
+        """Learn again what is learned once an hour."""
+        key = (start_of_hour(instant), version, state.known_since, state.silences)
+        if self._hour != key:
+            self._hour = key
+            self._learned = None
+            self._earliest = min((count.hour for count in history), default=None)
+            self._habits = learn_habits(history, instant, state, self._settings)
+
+    def _noted(self, state: BrandState, instant: datetime, used: Sequence[HourBlock]) -> BrandState:
+        """The state with the brand's first hour and a change of its query, sources or neural network written down."""
+        changes: dict[str, object] = {}
+        earliest = self._earliest
+        if earliest is None and state.known_since is None:
+            earliest = next((start_of_hour(block.observations[0].at) for block in used if block.observations), None)
+        if earliest is not None and (state.known_since is None or earliest < state.known_since):
+            changes["known_since"] = earliest
+        key = self._brand.baseline_key
+        if state.baseline_key is None:
+            changes["baseline_key"] = key
+        elif state.baseline_key != key:
+            changes |= {"baseline_key": key, "broken_at": instant}
+        return state.model_copy(update=changes) if changes else state
+
+    def _look(self, state: BrandState, instant: datetime, columns: Columns, history: Sequence[HourCount]) -> Findings:
+        levels = self._settings.levels
+        if state.known_since is None or (
+            columns.harmful_total < levels.yellow_authors and columns.author_total < self._settings.gate.harmful_authors
+        ):
+            return Findings(signals=Signals())
+        if instant - state.known_since < self._settings.baseline.cold:
+            return cold_signals(columns, history, instant, state.known_since, self._settings)
+        baseline = self._baseline(state, instant, history)
+        if baseline.days * 24 * HOUR < self._settings.baseline.cold - self._settings.baseline.guard - HOUR:
+            return cold_signals(columns, history, instant, state.known_since, self._settings)
+        gone = state.masks
+        measures = [measure(columns, baseline, instant, window, gone) for window in self._settings.gate.windows]
+        return self._weigh(state, columns, baseline, measures)
+
+    def _baseline(self, state: BrandState, instant: datetime, history: Sequence[HourCount]) -> Baseline:
+        present = present_mask(state, instant, self._settings)
+        masked: tuple[Interval, ...] = (*state.masks, *state.silences)
+        if present is not None:
+            masked = (*masked, Interval(start=present.start, end=min(present.end, start_of_hour(instant) + HOUR)))
+        known = state.known_since or instant
+        key = (known, masked, state.broken_at)
+        if self._learned is None or self._learned[0] != key:
+            baseline = learn(
+                history, instant=instant, known_since=known, zone=self._brand.time_zone, masked=masked,
+                broken_at=state.broken_at, rates=self._rates, settings=self._settings,
+            )  # fmt: skip
+            self._learned = (key, baseline)
+        return self._learned[1]
+
+    def _weigh(
+        self, state: BrandState, columns: Columns, baseline: Baseline, measures: list[WindowMeasure]
+    ) -> Findings:
+        settings = self._settings
+        passing = [item for item in measures if item.passes(settings)]
+        # The alert is held by windows as long as the one that opened it, and by 3 h at least: a day remembers too long.
+        longest = max(state.opened_by or timedelta(0), 3 * HOUR)
+        holding = [item for item in measures if item.settings.length <= longest] or measures
+        calm = all(item.harmful_surprise < settings.gate.closes_below for item in holding)
+        best = max(measures, key=lambda item: (item in passing, item.harmful_surprise, -item.settings.length))
+        volume = max(measures, key=lambda item: (item.volume_surprise, -item.settings.length))
+        loud = not passing and volume.volume_surprise >= settings.levels.buzz_surprise
+        neutral_crisis = loud and self._main_story_is_grave(columns, volume)
+        at_once, why = self._at_once(columns, baseline, passing)
+        notice = any(
+            item.z >= settings.levels.yellow_z
+            and item.share_is_high
+            and item.count.distinct_harmful >= settings.levels.yellow_authors
+            for item in measures
+        )
+        return Findings(
+            signals=Signals(
+                passes=bool(passing) or neutral_crisis,
+                at_once=at_once,
+                calm=calm and not neutral_crisis,
+                notice=notice,
+                z=max((item.z for item in passing), default=0.0),
+                grave=self._grave(columns, passing),
+                passed_by=min(
+                    (item.settings.length for item in passing),
+                    default=volume.settings.length if neutral_crisis else None,
+                ),
+            ),
+            score=max(item.score for item in measures),
+            measures=tuple(measures),
+            deciding=volume if neutral_crisis else best,
+            decided_by="levels.never_buzz_kinds" if neutral_crisis else why,
+            buzz=loud and not neutral_crisis and not volume.share_is_high,
+        )
+
+    def _main_story_is_grave(self, columns: Columns, volume: WindowMeasure) -> bool:
+        """Is half of the unexpected talk by authors who speak of a safety, legal, privacy or discrimination matter?"""
+        kinds = set(self._settings.levels.never_buzz_kinds)
+        authors = {
+            item.author or item.mention_id
+            for item in columns.observations(volume.count.start, volume.count.end)
+            if kinds.intersection(item.kinds)
+        }
+        excess = volume.count.authors - volume.authors_expected.mean
+        return len(authors) >= max(self._settings.gate.harmful_authors, 0.5 * excess)
+
+    def _at_once(
+        self, columns: Columns, baseline: Baseline, passing: Sequence[WindowMeasure]
+    ) -> tuple[bool, str | None]:
+        """Whether no second evaluation is needed, and the threshold that says so."""
+        levels, gate = self._settings.levels, self._settings.gate
+        for item in passing:
+            if item.harmful_surprise >= gate.at_once:
+                return True, "gate.at_once"
+        for item in passing:
+            window = columns.observations(item.count.start, item.count.end)
+            if any(one.harmful(self._rates) and (one.followers or 0) >= levels.loud_followers for one in window):
+                return True, "levels.loud_followers"
+            crisis = {one.author or one.mention_id for one in window if self._speaks_of_crisis(one.text)}
+            usual = baseline.crisis_share * item.count.authors
+            if len(crisis) >= levels.crisis_authors and count_surprise(len(crisis), usual, 1.5 * usual) >= 2:
+                return True, "levels.crisis_authors"
+        return False, None
+
+    def _grave(self, columns: Columns, passing: Sequence[WindowMeasure]) -> bool:
+        """Press among the harmful, or a safety or legal risk from several authors."""
+        levels = self._settings.levels
+        for item in passing:
+            press, risky = set(), set()
+            for one in columns.observations(item.count.start, item.count.end):
+                author = one.author or one.mention_id
+                if one.harmful(self._rates):
+                    if one.role is AuthorRole.PRESS or one.source_kind is SourceKind.PRESS:
+                        press.add(author)
+                    if set(levels.grave_kinds).intersection(one.kinds):
+                        risky.add(author)
+            if len(press) >= levels.press_authors or len(risky) >= levels.grave_authors:
+                return True
+        return False

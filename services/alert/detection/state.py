@@ -1,0 +1,132 @@
+"""What is remembered of a brand between two evaluations, and what an evaluation answers.
+
+A state is small and bounded (a few kilobytes as JSON), frozen, and everything in it came out of `judge`: the evaluator stores
+it in the brand's row and hands it back, so any number of processes can take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tocsin.contracts.events import Instant
+from tocsin.contracts.incidents import Level
+
+MOST_INTERVALS = 64
+"""Intervals kept of each sort; the oldest is forgotten first."""
+
+
+class BrandProfile(BaseModel):
+    """What detection knows of a brand from the configuration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    time_zone: str = "UTC"
+    """IANA name; the baseline compares Monday 9 o'clock with other Mondays at 9 there."""
+    baseline_key: str = ""
+    """A fingerprint of query, sources and the neural network's revision; a change marks a break."""
+
+
+class Interval(BaseModel):
+    """A stretch of event time, UTC, `start` excluded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: Instant
+    end: Instant
+
+
+class SilentSource(BaseModel):
+    """A source that has said nothing since `since`, against its habit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    since: Instant
+
+
+class BrandState(BaseModel):
+    """The memory of `judge`, one a brand; the default is that of a brand seen for the first time."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    level: Level = Level.GREEN
+    since: Instant | None = None
+    """When the level last changed."""
+    onset: Instant | None = None
+    """When the harm behind the present alert began, as far as its windows tell; None below orange."""
+    opened_by: timedelta | None = None
+    """The shortest window that passed the gate during the present alert; the calm is looked for in windows like it."""
+    pending_since: Instant | None = None
+    """The first of the two evaluations that the gate wants."""
+    serious_since: Instant | None = None
+    """When the level became orange or red."""
+    calm_since: Instant | None = None
+    """Since when a lower level than the present one would be due."""
+    calm_level: Level = Level.GREEN
+    """The highest that was due since then."""
+    masks: tuple[Interval, ...] = ()
+    """Past alerts: they teach no baseline and are in no window."""
+    silences: tuple[Interval, ...] = ()
+    """When sources were silent that carry much of the volume: those hours teach nothing."""
+    silent: tuple[SilentSource, ...] = ()
+    known_since: Instant | None = None
+    """The first hour of history that was ever seen."""
+    baseline_key: str | None = None
+    broken_at: Instant | None = None
+    """The latest change of query, sources or neural network."""
+    engagement: Mapping[str, int] = Field(default_factory=dict)
+    """What the most engaging mentions had at the last evaluation, by mention id."""
+    judged: Instant | None = None
+    """The last instant that was judged; an earlier one is refused."""
+
+
+class EventKind(StrEnum):
+    """How a brand's level changed."""
+
+    OPENED = "opened"
+    RAISED = "raised"
+    LOWERED = "lowered"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One plain sentence, in both languages of the team."""
+
+    fr: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an evaluation answers."""
+
+    at: datetime
+    brand: str
+    level: Level
+    """After this evaluation."""
+    event: EventKind | None
+    """None where the level did not change."""
+    score: float
+    """0–100."""
+    state: BrandState
+    """To be stored and given to the next evaluation."""
+    buzz: bool = False
+    """Much talk without the share of harm: shown, wakes nobody."""
+    campaign: bool = False
+    """Many authors, one text."""
+    newly_silent: tuple[str, ...] = ()
+    """Sources found silent at this instant: an alarm of its own."""
+    back: tuple[str, ...] = ()
+    """Sources that were silent and speak again."""
+    reasons: tuple[Reason, ...] = ()
+    """Given with every event, and while the level is above green."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values only; see docs/detection.md for its keys. Given with the reasons."""
