@@ -122,12 +122,10 @@ def _change_level(draft: Draft, command: ChangeLevel) -> Decision:
 
 
 def _take_in(draft: Draft, judged: Judged) -> None:
-    draft.change(
-        score=judged.score,
-        reasons=dict(judged.reasons),
-        evidence=dict(judged.evidence),
-        complete_up_to=judged.complete_up_to,
-    )
+    draft.change(score=judged.score, complete_up_to=judged.complete_up_to)
+    if judged.reasons:
+        # A calm judgement gives none; why the bell rang stays readable.
+        draft.change(reasons=dict(judged.reasons), evidence=dict(judged.evidence))
 
 
 def _acknowledge(draft: Draft, command: Acknowledge) -> Decision:

@@ -1,0 +1,218 @@
+"""Incidents: the one place where a decision becomes rows. Every command locks its incident, decides, and saves here.
+
+A transaction that touches several rows of one incident locks the incident first, so that no two of them can wait for
+each other. Events go into `incident_events` and into the outbox in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, insert, select, tuple_, update
+from sqlalchemy import text as sql
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tocsin.contracts.codec import encode_incident
+from tocsin.contracts.decisions import Decision, Notification, NotificationKind, Refusal, RefusalKind
+from tocsin.contracts.incidents import Incident, IncidentEvent, IncidentState
+from tocsin.storage import outbox
+from tocsin.storage.base import upsert
+from tocsin.storage.tables.incidents import OPEN_MAIN, IncidentEventTable, IncidentTable, NotificationTable, TimerTable
+
+EVENT_SOURCE = "tocsin/alert"
+"""The `ce_source` of incident events, whichever process decided them."""
+_OPEN = [state.value for state in IncidentState if state.open]
+
+
+class IncidentNotFound(LookupError):
+    """There is no incident with this id."""
+
+    def __init__(self, incident_id: UUID) -> None:
+        super().__init__(f"there is no incident {incident_id}")
+
+
+def execute(session: Session, incident_id: UUID, decide: Callable[[Incident], Decision]) -> Decision:
+    """Lock an incident, let `decide` say what becomes of it, and save that; a refused decision saves nothing.
+
+    Raises IncidentNotFound. `decide` is pure: `lambda incident: protocol.decide(incident, command, now, directory)`.
+    """
+    details = session.execute(
+        select(IncidentTable.details).where(IncidentTable.id == incident_id).with_for_update()
+    ).scalar_one_or_none()
+    if details is None:
+        raise IncidentNotFound(incident_id)
+    incident = Incident.model_validate(details)
+    return save(session, incident, decide(incident))
+
+
+def save(session: Session, before: Incident, decision: Decision) -> Decision:
+    """Save what was decided for a locked incident.
+
+    Where that would make a second open main incident of the brand (it was reopened while another opened), nothing is saved
+    and the decision comes back refused.
+    """
+    after = decision.incident
+    if decision.refused is not None or after == before:
+        return decision
+    statement = update(IncidentTable).where(IncidentTable.id == after.id).values(**_columns(after))
+    if after.state.open and not before.state.open:
+        try:
+            with session.begin_nested():
+                session.execute(statement)
+        except IntegrityError:
+            reason = "another incident of the same brand is open; go on with that one"
+            return Decision(before, refused=Refusal(RefusalKind.ILLEGAL, reason))
+    else:
+        session.execute(statement)
+    if before.timers != after.timers:
+        session.execute(delete(TimerTable).where(TimerTable.incident_id == after.id))
+        _insert_timers(session, after)
+    _insert_effects(session, decision)
+    return decision
+
+
+def insert_opened(session: Session, decision: Decision) -> bool:
+    """Save a new incident; False, and nothing is saved, where the brand has an open main one already.
+
+    Waits for another transaction that is just opening one, so that of two evaluators exactly one succeeds.
+    """
+    incident = decision.incident
+    statement = upsert(session, IncidentTable).values(id=incident.id, **_columns(incident))
+    inserted = session.execute(
+        statement.on_conflict_do_nothing(index_elements=[IncidentTable.brand], index_where=sql(OPEN_MAIN)).returning(
+            IncidentTable.id
+        )
+    ).scalar_one_or_none()
+    if inserted is None:
+        return False
+    _insert_timers(session, incident)
+    _insert_effects(session, decision)
+    return True
+
+
+def open_main(session: Session, brand: str, *, lock: bool = False) -> Incident | None:
+    """The brand's open main incident; `lock` it where something is to be decided on it."""
+    query = select(IncidentTable.details).where(
+        IncidentTable.brand == brand, IncidentTable.main, IncidentTable.state.in_(_OPEN)
+    )
+    details = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    return Incident.model_validate(details) if details is not None else None
+
+
+def find(session: Session, incident_id: UUID) -> Incident | None:
+    """An incident by its id."""
+    details = session.execute(select(IncidentTable.details).where(IncidentTable.id == incident_id)).scalar_one_or_none()
+    return Incident.model_validate(details) if details is not None else None
+
+
+def list_incidents(
+    session: Session,
+    *,
+    brands: Collection[str] | None = None,
+    states: Collection[IncidentState] | None = None,
+    limit: int = 50,
+    before: tuple[datetime, UUID] | None = None,
+) -> list[Incident]:
+    """Incidents, the newest first. `before`: the `(opened_at, id)` of the last one of the page before; None: all of that kind."""
+    wanted: list[ColumnElement[bool]] = []
+    if brands is not None:
+        wanted.append(IncidentTable.brand.in_(brands))
+    if states is not None:
+        wanted.append(IncidentTable.state.in_([state.value for state in states]))
+    if before is not None:
+        wanted.append(tuple_(IncidentTable.opened_at, IncidentTable.id) < tuple_(*before))
+    query = (
+        select(IncidentTable.details)
+        .where(*wanted)
+        .order_by(IncidentTable.opened_at.desc(), IncidentTable.id.desc())
+        .limit(limit)
+    )
+    return [Incident.model_validate(details) for details in session.scalars(query)]
+
+
+def events(session: Session, incident_id: UUID) -> list[IncidentEvent]:
+    """Everything that happened to an incident, in order; empty for an unknown one."""
+    rows = session.execute(
+        select(IncidentEventTable, IncidentTable.brand)
+        .join(IncidentTable, IncidentTable.id == IncidentEventTable.incident_id)
+        .where(IncidentEventTable.incident_id == incident_id)
+        .order_by(IncidentEventTable.sequence)
+    )
+    return [
+        IncidentEvent(
+            incident_id=row.incident_id,
+            sequence=row.sequence,
+            type=row.type,
+            at=row.at,
+            brand=brand,
+            level=row.level,
+            state=row.state,
+            actor=row.actor,
+            data=row.data,
+        )
+        for row, brand in rows
+    ]
+
+
+def _columns(incident: Incident) -> dict[str, Any]:
+    return {
+        "brand": incident.brand,
+        "main": incident.main,
+        "state": incident.state.value,
+        "level": incident.level.value,
+        "version": incident.version,
+        "start": incident.start,
+        "opened_at": incident.opened_at,
+        "resolved_at": incident.resolved_at,
+        "details": incident.model_dump(mode="json"),
+    }
+
+
+def _insert_timers(session: Session, incident: Incident) -> None:
+    rows = [
+        {"incident_id": incident.id, "kind": timer.kind.value, "next_at": timer.due_at} for timer in incident.timers
+    ]
+    if rows:
+        session.execute(insert(TimerTable), rows)
+
+
+def _insert_effects(session: Session, decision: Decision) -> None:
+    for event in decision.events:
+        session.execute(
+            insert(IncidentEventTable).values(
+                incident_id=event.incident_id,
+                sequence=event.sequence,
+                type=event.type.value,
+                at=event.at,
+                level=event.level.value,
+                state=event.state.value,
+                actor=event.actor,
+                data=event.data,
+            )
+        )
+        outbox.append(session, encode_incident(event, source=EVENT_SOURCE, at=event.at), at=event.at)
+    if decision.notifications:
+        # Told already (the same key): then it is not told again.
+        session.execute(
+            upsert(session, NotificationTable).on_conflict_do_nothing(),
+            [_notification_columns(notification) for notification in decision.notifications],
+        )
+
+
+def _notification_columns(notification: Notification) -> dict[str, Any]:
+    page = notification.kind is NotificationKind.PAGE
+    first = page and notification.loop == 0 and notification.step == 0
+    return {
+        "id": notification.id,
+        **notification.model_dump(exclude={"content", "kind", "level"}),
+        "kind": notification.kind.value,
+        "level": notification.level.value,
+        "content": notification.content.model_dump(mode="json"),
+        "urgency": 0 if first else 1 if page else 2,
+        "next_attempt_at": notification.created_at,
+        "attempts": 0,
+    }

@@ -1,0 +1,266 @@
+"""Notifications: an outbox of messages that senders claim with a lease, and what became of each attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from tocsin.contracts.decisions import Notification, NotificationKind
+from tocsin.contracts.incidents import Incident
+from tocsin.storage.base import upsert
+from tocsin.storage.tables.incidents import (
+    DisabledChannelTable,
+    IncidentTable,
+    NotificationAttemptTable,
+    NotificationTable,
+)
+
+
+class AttemptOutcome(StrEnum):
+    """What became of one attempt."""
+
+    ACCEPTED = "accepted"
+    """The channel took it; that is not yet read, let alone answered."""
+    RETRY = "retry"
+    """It did not take it, and may later."""
+    REJECTED = "rejected"
+    """It never will."""
+    GONE = "gone"
+    """Nobody is there any more; the channel is disabled."""
+    UNKNOWN = "unknown"
+    """Nobody knows: it was begun, and no answer came."""
+    SUPERSEDED = "superseded"
+    """It was not begun: by then somebody had the incident in hand, or it was over, or nobody had been called there."""
+
+
+class NotificationOutcome(StrEnum):
+    """What became of a message in the end; None while it waits."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+    """Every attempt failed, or its channel is gone; it can be sent again by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that this sender alone may try until its lease ends. `attempt` counts from 1."""
+
+    notification: Notification
+    attempt: int
+    possible_duplicate: bool
+    """An attempt before this one may have come through."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationStatus:
+    """A message and how far it is."""
+
+    notification: Notification
+    outcome: NotificationOutcome | None
+    attempts: int
+    detail: str | None
+    """What came of the last attempt, in words."""
+    next_attempt_at: datetime | None
+    finished_at: datetime | None
+
+
+def oldest_due(session: Session, now: datetime) -> datetime | None:
+    """Since when the longest waiting message that may be tried now has been waiting."""
+    return session.execute(select(func.min(NotificationTable.next_attempt_at)).where(*_claimable(now))).scalar_one()
+
+
+def claim(
+    session: Session, now: datetime, *, owner: str, until: datetime, busy_channels: Collection[str] = ()
+) -> Claimed | None:
+    """Claim the most urgent message that is due, until `until`, and write down that an attempt begins.
+
+    Two senders never get the same one at the same time, but one whose sender died is given again after its lease.
+    """
+    row = session.execute(
+        select(NotificationTable)
+        .where(*_claimable(now), NotificationTable.channel.not_in(busy_channels))
+        .order_by(NotificationTable.urgency, NotificationTable.next_attempt_at, NotificationTable.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if row is None:
+        return None
+    # An attempt without an outcome is one whose sender died; what it did, nobody knows.
+    session.execute(
+        update(NotificationAttemptTable)
+        .where(NotificationAttemptTable.notification_id == row.id, NotificationAttemptTable.outcome.is_(None))
+        .values(outcome=AttemptOutcome.UNKNOWN.value, finished_at=now, detail="the sender ended before an answer came")
+    )
+    uncertain = session.execute(
+        select(
+            exists().where(
+                NotificationAttemptTable.notification_id == row.id,
+                NotificationAttemptTable.outcome == AttemptOutcome.UNKNOWN.value,
+            )
+        )
+    ).scalar_one()
+    row.attempts += 1
+    row.claimed_by = owner
+    row.claimed_until = until
+    session.execute(
+        insert(NotificationAttemptTable).values(notification_id=row.id, number=row.attempts, started_at=now)
+    )
+    return Claimed(_notification(row), row.attempts, uncertain)
+
+
+def still_wanted(session: Session, notification: Notification) -> bool:
+    """Ask right before sending: a page only while its escalation goes on, a state message only where a page was tried."""
+    if notification.kind is NotificationKind.PAGE:
+        details = session.execute(
+            select(IncidentTable.details).where(IncidentTable.id == notification.incident_id)
+        ).scalar_one()
+        incident = Incident.model_validate(details)
+        return incident.pages and incident.start == notification.start
+    tried = (
+        select(NotificationAttemptTable.id)
+        .join(NotificationTable, NotificationTable.id == NotificationAttemptTable.notification_id)
+        .where(
+            NotificationTable.incident_id == notification.incident_id,
+            NotificationTable.kind == NotificationKind.PAGE.value,
+            NotificationTable.target == notification.target,
+            NotificationTable.channel == notification.channel,
+            or_(
+                NotificationAttemptTable.outcome.is_(None),
+                NotificationAttemptTable.outcome != AttemptOutcome.SUPERSEDED.value,
+            ),
+        )
+    )
+    return session.execute(select(tried.exists())).scalar_one()
+
+
+def finish(
+    session: Session,
+    claimed: Claimed,
+    now: datetime,
+    attempt: AttemptOutcome,
+    detail: str,
+    *,
+    owner: str,
+    outcome: NotificationOutcome | None,
+    next_attempt_at: datetime | None = None,
+) -> None:
+    """Write down what came of an attempt: an `outcome`, or when to try again.
+
+    Where the lease had ended and somebody else took over, only the attempt is noted, so that nothing is overwritten.
+    """
+    notification_id = claimed.notification.id
+    session.execute(
+        update(NotificationAttemptTable)
+        .where(
+            NotificationAttemptTable.notification_id == notification_id,
+            NotificationAttemptTable.number == claimed.attempt,
+        )
+        .values(outcome=attempt.value, finished_at=now, detail=detail[:500])
+    )
+    values: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
+    if outcome is not None:
+        values |= {"outcome": outcome.value, "finished_at": now}
+    else:
+        values["next_attempt_at"] = next_attempt_at or now
+    session.execute(
+        update(NotificationTable)
+        .where(
+            NotificationTable.id == notification_id,
+            NotificationTable.claimed_by == owner,
+            NotificationTable.attempts == claimed.attempt,
+        )
+        .values(**values)
+    )
+
+
+def send_again(session: Session, notification_id: UUID, now: datetime) -> bool:
+    """Let a message that was given up be tried once more; False where there is none such."""
+    found = session.execute(
+        update(NotificationTable)
+        .where(
+            NotificationTable.id == notification_id,
+            NotificationTable.outcome.in_(
+                [NotificationOutcome.DEAD, NotificationOutcome.REJECTED, NotificationOutcome.UNKNOWN]
+            ),
+        )
+        .values(outcome=None, finished_at=None, next_attempt_at=now)
+        .returning(NotificationTable.id)
+    ).scalar_one_or_none()
+    return found is not None
+
+
+def notifications(session: Session, incident_id: UUID) -> list[NotificationStatus]:
+    """Every message of an incident, in the order in which they were decided."""
+    last = (
+        select(NotificationAttemptTable.detail)
+        .where(NotificationAttemptTable.notification_id == NotificationTable.id)
+        .order_by(NotificationAttemptTable.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(NotificationTable, last)
+        .where(NotificationTable.incident_id == incident_id)
+        .order_by(
+            NotificationTable.created_at,
+            NotificationTable.loop,
+            NotificationTable.step,
+            NotificationTable.target,
+            NotificationTable.channel,
+        )
+    )
+    return [
+        NotificationStatus(
+            notification=_notification(row),
+            outcome=NotificationOutcome(row.outcome) if row.outcome else None,
+            attempts=row.attempts,
+            detail=detail,
+            next_attempt_at=None if row.outcome else row.next_attempt_at,
+            finished_at=row.finished_at,
+        )
+        for row, detail in rows
+    ]
+
+
+def disable_channel(session: Session, channel: str, address_hash: str, now: datetime, reason: str) -> None:
+    """Send nothing on a channel any more, until its address changes."""
+    values = {"address_hash": address_hash, "disabled_at": now, "reason": reason}
+    session.execute(
+        upsert(session, DisabledChannelTable)
+        .values(channel=channel, **values)
+        .on_conflict_do_update(index_elements=[DisabledChannelTable.channel], set_=values)
+    )
+
+
+def why_disabled(session: Session, channel: str, address_hash: str) -> str | None:
+    """Why a channel with this address is disabled; None where it is not."""
+    return session.execute(
+        select(DisabledChannelTable.reason).where(
+            DisabledChannelTable.channel == channel, DisabledChannelTable.address_hash == address_hash
+        )
+    ).scalar_one_or_none()
+
+
+def _claimable(now: datetime) -> tuple[Any, ...]:
+    return (
+        NotificationTable.outcome.is_(None),
+        NotificationTable.next_attempt_at <= now,
+        or_(NotificationTable.claimed_until.is_(None), NotificationTable.claimed_until <= now),
+    )
+
+
+def _notification(row: NotificationTable) -> Notification:
+    return Notification.model_validate(
+        {name: getattr(row, name) for name in Notification.model_fields}  # content is validated from its JSON
+    )
