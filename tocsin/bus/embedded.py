@@ -95,6 +95,16 @@ class EmbeddedBus:
                     records += found
         return records
 
+    def positions(self, group: str, topic: str) -> dict[int, int]:
+        with closing(self._log.connect()) as connection:
+            return dict(
+                connection.execute(
+                    "SELECT p.partition, g.next_offset FROM positions AS g JOIN partitions AS p ON p.id = g.partition_id "
+                    "WHERE g.consumer_group = ? AND p.topic = ?",
+                    (group, topic),
+                ).fetchall()
+            )
+
     def move_group(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         with closing(self._log.connect()) as connection:
             rows = {
@@ -142,6 +152,7 @@ class EmbeddedProducer:
     def send(self, record: Outgoing) -> None:
         size = len(record.value) + len(record.key or b"")
         if size > MAX_RECORD_BYTES:
+            self._buffer.clear()
             raise RecordTooLarge(record.topic, size, MAX_RECORD_BYTES)
         self._buffer.append((record, next(self._turns) if record.key is None else 0))
         self._bytes += size

@@ -79,7 +79,8 @@ class Producer(Protocol):
         """Hand over one record; it is on the bus only once `flush` has returned.
 
         Raises BusFull when the bus pushes back and BusUnavailable when it does not answer; both are retryable. After
-        any failure, everything sent since the last successful flush is to be sent again: doubles are harmless here.
+        any failure the producer holds nothing, and everything since the last successful flush is to be sent again:
+        doubles are harmless here.
         Raises RecordTooLarge, and BusError when there is no such topic or partition.
         """
         ...
@@ -186,6 +187,10 @@ class Bus(Protocol):
 
         For looking (`tocsin dlq list`), not for working: it commits nothing. Records of a partition come in order.
         """
+        ...
+
+    def positions(self, group: str, topic: str) -> dict[int, int]:
+        """Where a group stands in each partition of a topic; partitions without a position are left out."""
         ...
 
     def move_group(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:

@@ -150,10 +150,19 @@ class KafkaBus:
             client.close()
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
+    def positions(self, group: str, topic: str) -> dict[int, int]:
+        partitions = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
+        client = self._group_client(group)
+        try:
+            found = {item: client.committed(self._connection.theirs(item), timeout_ms=ANSWER_MS) for item in partitions}
+        except kafka_errors.KafkaError as error:
+            raise self._connection.failure(error) from error
+        finally:
+            client.close()
+        return {item.partition: position for item, position in found.items() if position is not None}
+
     def move_group(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
-        client = self._connection.open(
-            KafkaConsumer, group_id=self._connection.prefix + group, enable_auto_commit=False
-        )
+        client = self._group_client(group)
         try:
             client.assign([self._connection.theirs(partition) for partition in offsets])
             client.commit(positions_to_commit(self._connection, offsets), timeout_ms=ANSWER_MS)
@@ -188,6 +197,11 @@ class KafkaBus:
             if self._admin is not None:
                 self._admin.close()
             self._producer = self._admin = None
+
+    def _group_client(self, group: str) -> Any:
+        return self._connection.open(
+            KafkaConsumer, group_id=self._connection.prefix + group, enable_auto_commit=False, auto_offset_reset="none"
+        )
 
     def _administer(self, action: Callable[[Any], Any]) -> Any:
         with self._admin_lock:

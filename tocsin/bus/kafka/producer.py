@@ -51,6 +51,13 @@ class KafkaTopicProducer:
         self._pending: list[Any] = []
 
     def send(self, record: Outgoing) -> None:
+        try:
+            self._send(record)
+        except BusError:
+            self._pending.clear()
+            raise
+
+    def _send(self, record: Outgoing) -> None:
         size = len(record.value) + len(record.key or b"")
         if size > MAX_RECORD_BYTES:
             raise RecordTooLarge(record.topic, size, MAX_RECORD_BYTES)
