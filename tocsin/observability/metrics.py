@@ -26,3 +26,38 @@ EVALUATION_LATENESS = Histogram(
 BRAND_LEVEL = Gauge("tocsin_brand_level", "Level of a brand: 0 green, 1 yellow, 2 orange, 3 red.", ["brand"])
 BRAND_SCORE = Gauge("tocsin_brand_score", "Crisis score of a brand, 0 to 100.", ["brand"])
 SILENT_SOURCES = Counter("tocsin_silent_sources_total", "Times a source fell silent against its own habit.")
+
+# bus
+
+BUS_RECORDS_HANDLED = Counter(
+    "tocsin_bus_records_handled_total",
+    "Records handled and committed, dead letters too, by worker and topic.",
+    ["worker", "topic"],
+)
+BUS_BATCH_SECONDS = Histogram(
+    "tocsin_bus_batch_seconds",
+    "From the beginning of a batch's handling to its commit, retries included.",
+    ["worker"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+BUS_RETRIES = Counter(
+    "tocsin_bus_retries_total", "Batches that had to wait and be done again, by what failed.", ["worker", "reason"]
+)
+BUS_BATCHES_LOST = Counter(
+    "tocsin_bus_batches_lost_total",
+    "Batches whose partitions all went to another member before the commit.",
+    ["worker"],
+)
+BUS_DEAD_LETTERS = Counter(
+    "tocsin_bus_dead_letters_total", "Records that could not be read and were set aside.", ["topic", "place"]
+)
+BUS_LAG = Gauge(
+    "tocsin_bus_lag_records",
+    "Records between a worker's position and the end of a partition it owns, asked about four times a minute.",
+    ["worker", "topic", "partition"],
+)
+BUS_OLDEST_UNREAD_SECONDS = Gauge(
+    "tocsin_bus_oldest_unread_seconds",
+    "Age of the oldest record in hand, 0 when idle; half the retention is an alarm: beyond all of it records are lost.",
+    ["worker"],
+)
