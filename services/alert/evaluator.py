@@ -50,8 +50,8 @@ class Counted:
 
 Count = Callable[[Session, str, datetime, datetime], Counted]
 """(session, brand, since, instant): count dirty hours again, then single mentions since `since` and the hours of the baseline."""
-Apply = Callable[[Session, Judgement, datetime, datetime | None], None]
-"""(session, judgement, now, complete up to): open, raise or lower the brand's incident."""
+Apply = Callable[[Session, Judgement, datetime | None], object]
+"""(session, judgement, complete up to): open, raise or lower the brand's incident; what it returns is not looked at."""
 Completeness = Callable[[Session], datetime | None]
 """Up to when the stream is complete; None where no tick came through yet."""
 
@@ -148,7 +148,7 @@ class Evaluator:
                 reasons=sentences(judgement),
                 evidence=dict(judgement.evidence),
             )
-            self._apply(session, judgement, now, complete)
+            self._apply(session, judgement, complete)
         metrics.EVALUATION_LATENESS.observe(max(0.0, (self._clock.now() - instant).total_seconds()))
         return judgement
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tocsin.bus.opening import open_bus
+from tocsin.bus.port import Bus
 from tocsin.clock import Clock, SystemClock
 from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, load
 from tocsin.contracts.topics import FLOW, dead_letter_topic
@@ -39,6 +40,17 @@ def open_database(configuration: Configuration, environment: Environment) -> Dat
     return Database(database_url(environment, configuration.storage, environment.home))
 
 
+def open_configured_bus(configuration: Configuration, environment: Environment, clock: Clock) -> Bus:
+    """The bus that environment and configuration name, else the log in the data folder."""
+    return open_bus(
+        configuration.bus,
+        home=environment.home,
+        retention=configuration.retention.bus,
+        clock=clock,
+        bootstrap_servers=environment.kafka_bootstrap_servers,
+    )
+
+
 @contextmanager
 def surroundings(
     configuration: Configuration, environment: Environment, clock: Clock | None = None
@@ -46,10 +58,11 @@ def surroundings(
     """Open everything, make the topics that are missing, and close it all at the end. The tables must be there already."""
     clock = clock or SystemClock()
     database = open_database(configuration, environment)
-    bus = open_bus(configuration, environment, clock)
+    bus = open_configured_bus(configuration, environment, clock)
     health = Health()
     try:
-        bus.ensure_topics([name for topic in FLOW for name in (topic, dead_letter_topic(topic))])
+        bus.ensure_topics(FLOW)
+        bus.ensure_topics([dead_letter_topic(topic) for topic in FLOW], partitions=1)
         health.require("bus", bus.check)
         health.require("database", database.check)
         yield Surroundings(configuration, environment, clock, bus, database, health)
