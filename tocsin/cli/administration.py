@@ -102,7 +102,8 @@ def list_keys(config: ConfigurationFile = None) -> None:
 
 @key_commands.command("revoke")
 def revoke_key(
-    prefix: Annotated[str, typer.Argument(help="Its prefix, as `keys list` shows it.")], config: ConfigurationFile = None
+    prefix: Annotated[str, typer.Argument(help="Its prefix, as `keys list` shows it.")],
+    config: ConfigurationFile = None,
 ) -> None:
     """Let a key work no more: at once here, within 30 s in other processes."""
     with closing(open_database(load_configuration(config), Environment.read())) as database:
@@ -114,7 +115,8 @@ def revoke_key(
 
 
 def sign_in(
-    person: Annotated[str, typer.Option(help="Who signs in, by the id in tocsin.yaml.")], config: ConfigurationFile = None
+    person: Annotated[str, typer.Option(help="Who signs in, by the id in tocsin.yaml.")],
+    config: ConfigurationFile = None,
 ) -> None:
     """Print a link that signs a person in to the page, once."""
     configuration = load_configuration(config)
