@@ -16,6 +16,8 @@ from tocsin.contracts.events import ClassifiedMention, Event, Mention, Removal, 
 from tocsin.contracts.incidents import IncidentEvent
 
 SPECIFICATION_VERSION = "1.0"
+TEACHES_ONLY_HEADER = "tocsin_teaches_only"
+"""On a mention and its classified records, with the value `1`: imported or replayed; it teaches the baseline and wakes nobody."""
 Headers = tuple[tuple[str, bytes], ...]
 
 

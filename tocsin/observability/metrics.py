@@ -7,6 +7,33 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+# ingest; `source` is a source's id in tocsin.yaml, or `http`
+
+MENTIONS_RECEIVED = Counter(
+    "tocsin_mentions_received_total",
+    "What sources delivered, by source and outcome: published, unmatched (no brand), removed, rejected.",
+    ["source", "outcome"],
+)
+MENTIONS_REJECTED = Counter(
+    "tocsin_mentions_rejected_total",
+    "What could not be made a mention, by source and the first wrong field (`whole` where it is no object at all).",
+    ["source", "field"],
+)
+REQUESTS_PUSHED_BACK = Counter(
+    "tocsin_requests_pushed_back_total", "POST /v1/mentions answered 429, because the bus was full."
+)
+SOURCE_HELD = Gauge("tocsin_source_held", "1 where this process holds the lease of a source and reads it.", ["source"])
+SOURCE_FAILURES = Counter(
+    "tocsin_source_failures_total", "Times a source could not be read; it is tried again, ever later.", ["source"]
+)
+SOURCE_LAST_READ = Gauge(
+    "tocsin_source_last_read_timestamp_seconds", "When a source was last read without a failure, Unix time.", ["source"]
+)
+SOURCE_LAG = Gauge(
+    "tocsin_source_lag_seconds", "From publication to receipt, of the newest mention of a source.", ["source"]
+)
+TICKS = Counter("tocsin_ticks_total", "Ticks put on the bus, one a partition every 15 seconds.")
+
 # classify
 
 MENTIONS_CLASSIFIED = Counter(
