@@ -1,0 +1,184 @@
+"""Counts of hours: always counted again from the rows, never added up; and the rows that detection looks at.
+
+What is counted is detection's own affair: `recount` is given a function that makes counts of rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Text, cast, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from tocsin.storage import brands
+from tocsin.storage.base import upsert
+from tocsin.storage.merging import BrandHour, start_of_hour
+from tocsin.storage.tables.mentions import DirtyHourTable, HourCountTable, MentionBrandTable, MentionTable
+
+HOUR = timedelta(hours=1)
+OPENING = 280
+"""Characters of a text that detection looks at."""
+_LONGEST_RUN = 24
+"""Hours that are counted with one look at the rows."""
+
+
+class ObservedRow(NamedTuple):
+    """What detection sees of one mention of one brand. Scores are 0–1, null without labels."""
+
+    mention_id: str
+    at: datetime
+    author_key: str | None
+    sentiment: str | None
+    risk: float | None
+    risk_kinds: tuple[str, ...]
+    """Most probable first."""
+    toxicity: float | None
+    relevance: float
+    language: str | None
+    followers: int | None
+    author_name: str | None
+    role: str
+    source: str
+    source_kind: str
+    text: str
+    """Its first `OPENING` characters; of a hidden mention, the crisis words that were in them."""
+    copy_key: str
+    engagement: int
+    """Likes, reposts and replies."""
+    wakes: bool
+
+
+CountHours = Callable[[Sequence[ObservedRow]], Mapping[datetime, dict[str, Any]]]
+"""Makes the counts of each hour (by its start, UTC) of rows; an hour where nothing counts is left out."""
+
+
+def mark_dirty(session: Session, touched: Iterable[BrandHour]) -> None:
+    """These hours must be counted again; to be called in the transaction that changed their rows."""
+    marks = [{"brand": brand, "hour": hour} for brand, hour in sorted(touched)]
+    if marks:
+        session.execute(insert(DirtyHourTable), marks)
+
+
+def mark_all_dirty(session: Session, brand: str, since: datetime) -> None:
+    """All hours of a brand from `since` on must be counted again: what is counted has changed (a threshold, crisis words)."""
+    published = session.scalars(
+        select(MentionBrandTable.published_at).where(
+            MentionBrandTable.brand == brand, MentionBrandTable.published_at >= since
+        )
+    )
+    counted = session.scalars(
+        select(HourCountTable.hour).where(HourCountTable.brand == brand, HourCountTable.hour >= since)
+    )
+    mark_dirty(session, {(brand, start_of_hour(at)) for at in published} | {(brand, hour) for hour in counted})
+
+
+def brands_with_dirty_hours(session: Session) -> list[str]:
+    """The brands that `recount` has something to do for."""
+    return list(session.scalars(select(DirtyHourTable.brand).distinct().order_by(DirtyHourTable.brand)))
+
+
+def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -> int:
+    """Count the dirty hours of a brand again from its rows; returns how many hours.
+
+    The brand is locked, so that two evaluators never write an older count over a newer one. Marks are read before the rows
+    and only those that were read are taken away: what a handler is just committing keeps its own mark.
+    """
+    brands.lock(session, brand, now=now)
+    marks = session.execute(select(DirtyHourTable.id, DirtyHourTable.hour).where(DirtyHourTable.brand == brand)).all()
+    if not marks:
+        return 0
+    hours = sorted({mark.hour for mark in marks})
+    for first, last in _runs(hours):
+        counted = count(observations(session, brand, first, last + HOUR))
+        _replace(session, brand, [hour for hour in hours if first <= hour <= last], counted)
+    seen = sorted(mark.id for mark in marks)
+    # In pieces: a database takes so many parameters and no more.
+    for start in range(0, len(seen), 1000):
+        session.execute(
+            delete(DirtyHourTable)
+            .where(DirtyHourTable.id.in_(seen[start : start + 1000]))
+            .execution_options(synchronize_session=False)
+        )
+    return len(hours)
+
+
+def observations(session: Session, brand: str, since: datetime, until: datetime) -> list[ObservedRow]:
+    """The mentions of a brand that are in its counts, from `since` (included) to `until`, in order of time; own posts too."""
+    link, mention = MentionBrandTable, MentionTable
+    rows = session.execute(
+        select(
+            link.mention_id,
+            link.published_at,
+            mention.author_key,
+            link.sentiment,
+            link.risk,
+            # As text: most have none, and reading ten thousand empty lists takes longer than looking at them.
+            cast(link.risk_kinds, Text),
+            link.toxicity,
+            link.relevance,
+            mention.language,
+            mention.author_followers,
+            mention.author_name,
+            mention.author_role,
+            mention.source,
+            mention.source_kind,
+            func.substr(func.coalesce(mention.text, mention.crisis_words), 1, OPENING),
+            mention.copy_key,
+            func.coalesce(mention.likes, 0) + func.coalesce(mention.reposts, 0) + func.coalesce(mention.replies, 0),
+            mention.wakes,
+        )
+        .join(mention, mention.id == link.mention_id)
+        .where(link.brand == brand, link.published_at >= since, link.published_at < until, link.in_counts)
+        .order_by(link.published_at, link.mention_id)
+    )
+    return [ObservedRow._make((str(row[0]), *row[1:5], _kinds(row[5]), *row[6:])) for row in rows]
+
+
+def history(session: Session, brand: str, since: datetime, until: datetime) -> list[tuple[datetime, dict[str, Any]]]:
+    """The counts of the hours that begin from `since` (included) to `until`, in order; hours without a mention are left out."""
+    rows = session.execute(
+        select(HourCountTable.hour, HourCountTable.counts)
+        .where(HourCountTable.brand == brand, HourCountTable.hour >= since, HourCountTable.hour < until)
+        .order_by(HourCountTable.hour)
+    )
+    return [(row.hour, row.counts) for row in rows]
+
+
+def _kinds(stored: str) -> tuple[str, ...]:
+    return () if stored == "[]" else tuple(item["kind"] for item in json.loads(stored))
+
+
+def _runs(hours: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """Neighbouring hours together, as (first, last)."""
+    runs: list[tuple[datetime, datetime]] = []
+    for hour in hours:
+        if runs and hour - runs[-1][1] == HOUR and hour - runs[-1][0] < _LONGEST_RUN * HOUR:
+            runs[-1] = (runs[-1][0], hour)
+        else:
+            runs.append((hour, hour))
+    return runs
+
+
+def _replace(
+    session: Session, brand: str, hours: Sequence[datetime], counted: Mapping[datetime, dict[str, Any]]
+) -> None:
+    by_hour = {hour.astimezone(UTC): counts for hour, counts in counted.items()}
+    empty = [hour for hour in hours if hour not in by_hour]
+    if empty:
+        session.execute(
+            delete(HourCountTable)
+            .where(HourCountTable.brand == brand, HourCountTable.hour.in_(empty))
+            .execution_options(synchronize_session=False)
+        )
+    rows = [{"brand": brand, "hour": hour, "counts": by_hour[hour]} for hour in hours if hour in by_hour]
+    if rows:
+        statement = upsert(session, HourCountTable)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[HourCountTable.brand, HourCountTable.hour], set_={"counts": statement.excluded.counts}
+            ),
+            rows,
+        )

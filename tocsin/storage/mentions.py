@@ -1,0 +1,177 @@
+"""Mentions in the database: what arrives is merged into the rows of each mention, under the lock of its row."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.orm import Session
+
+from tocsin.storage import counts
+from tocsin.storage.base import Base, upsert
+from tocsin.storage.merging import BrandHour, Effect, Known, Received, Removed, receive, remove
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+
+_AT_ONCE = 500
+TOMBSTONES_OUTLIVE = timedelta(hours=1)
+"""How long a tombstone stays after the stream is complete past it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a batch did: how many records had which effect, and which hours must be counted again."""
+
+    effects: Counter[Effect]
+    touched: frozenset[BrandHour]
+
+
+def write(session: Session, received: Sequence[Received] = (), removed: Sequence[Removed] = ()) -> Written:
+    """Merge records into the rows of their mentions and mark the hours they touch, in the session's transaction.
+
+    Repeating it changes nothing, the order does not matter, and two at once wait for each other row by row without ever
+    waiting crosswise.
+    """
+    known = lock(session, {item.mention.mention_id for item in received} | {item.id for item in removed})
+    effects = Counter(receive(known[item.mention.mention_id], item) for item in received)
+    effects.update(remove(known[item.id], item) for item in removed)
+    changed = [item for item in known.values() if item.changed]
+    _save(session, changed)
+    touched = frozenset(pair for item in changed for pair in item.touched())
+    counts.mark_dirty(session, touched)
+    return Written(effects, touched)
+
+
+def lock(session: Session, identifiers: Iterable[uuid.UUID]) -> dict[uuid.UUID, Known]:
+    """What is known of these mentions, each locked until the transaction ends; an unknown one gets an empty row, to be filled."""
+    ordered = sorted(set(identifiers))
+    if not ordered:
+        return {}
+    # Always in the order of ids: first the rows that are missing, then all of them, so nobody waits crosswise.
+    placeholder = upsert(session, MentionTable).on_conflict_do_nothing()
+    session.execute(
+        placeholder,
+        [
+            {
+                "id": item,
+                "state": MentionState.UNMATCHED,
+                "wakes": False,
+                "brands": [],
+                "copy_key": "",
+                "crisis_words": "",
+            }
+            for item in ordered
+        ],
+    )
+    known: dict[uuid.UUID, Known] = {}
+    for chunk in _chunks(ordered):
+        rows = session.scalars(
+            select(MentionTable)
+            .where(MentionTable.id.in_(chunk))
+            .order_by(MentionTable.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).all()
+        links = session.scalars(
+            select(MentionBrandTable)
+            .where(MentionBrandTable.mention_id.in_(chunk))
+            .execution_options(populate_existing=True)
+        ).all()
+        # They are written back in bulk, all columns of a row at once, and not by the session's own bookkeeping.
+        for loaded in (*rows, *links):
+            session.expunge(loaded)
+        known.update((row.id, Known(row, {})) for row in rows)
+        for link in links:
+            known[link.mention_id].links[link.brand] = link
+    for item in known.values():
+        item.before = item.hours()
+    return known
+
+
+def forget_tombstones(session: Session, complete_up_to: datetime) -> int:
+    """Delete removals of mentions that never came, once the stream is complete past them and an hour more; returns how many.
+
+    Erasures stay: they are the suppression list.
+    """
+    gone = session.execute(
+        delete(MentionTable)
+        .where(
+            MentionTable.revision.is_(None),
+            MentionTable.state != MentionState.ERASED,
+            MentionTable.removed_at < complete_up_to - TOMBSTONES_OUTLIVE,
+        )
+        .returning(MentionTable.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(gone.all())
+
+
+def forget_published_before(session: Session, before: datetime, limit: int = 1000) -> int:
+    """Delete up to `limit` mentions published before an instant, their counts of hours stay; returns how many.
+
+    For retention. Hours that old must not be counted again: they would then be empty.
+    """
+    old = (
+        select(MentionTable.id)
+        .where(MentionTable.published_at < before)
+        .order_by(MentionTable.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    gone = session.execute(
+        delete(MentionTable)
+        .where(MentionTable.id.in_(select(old.c.id)))
+        .returning(MentionTable.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(gone.all())
+
+
+def brands_of(session: Session, identifiers: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """The brands that known mentions are about; ids that are not known are left out."""
+    found: dict[uuid.UUID, list[str]] = {}
+    for chunk in _chunks(sorted(set(identifiers))):
+        rows = session.execute(
+            select(MentionTable.id, MentionTable.brands).where(
+                MentionTable.id.in_(chunk), MentionTable.revision.is_not(None)
+            )
+        )
+        found.update((row.id, row.brands) for row in rows)
+    return found
+
+
+def _save(session: Session, changed: Sequence[Known]) -> None:
+    if not changed:
+        return
+    session.execute(update(MentionTable), [_columns(item.row) for item in changed])
+    dropped = [(item.row.id, brand) for item in changed for brand in item.dropped]
+    if dropped:
+        table = MentionBrandTable.__table__
+        session.connection().execute(
+            delete(table).where(table.c.mention_id == bindparam("of_mention"), table.c.brand == bindparam("of_brand")),  # type: ignore[arg-type]
+            [{"of_mention": mention, "of_brand": brand} for mention, brand in dropped],
+        )
+    links = [_columns(link) for item in changed for link in item.links.values()]
+    if links:
+        statement = upsert(session, MentionBrandTable)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[MentionBrandTable.mention_id, MentionBrandTable.brand],
+                set_={name: statement.excluded[name] for name in links[0] if name not in ("mention_id", "brand")},
+            ),
+            links,
+        )
+
+
+def _columns(row: Base) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+
+
+def _chunks(items: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
