@@ -40,20 +40,32 @@ class ScaledClock:
     Used by `tocsin demo`, where some hours pass in a minute, and by `tocsin replay --speed`.
     """
 
+    SHORTEST_WAIT = 0.05
+    """Seconds of the machine's own time that every wait takes at least."""
+
     def __init__(self, start: datetime, speed: float) -> None:
         if start.tzinfo is None:
             raise ValueError("the start of a scaled clock needs an offset, such as 2026-01-31T09:00:00+00:00")
         if speed <= 0:
             raise ValueError(f"the speed of a scaled clock must be above 0, not {speed}")
+        self._lock = threading.Lock()
         self._start = start.astimezone(UTC)
         self._speed = speed
         self._origin = time.monotonic()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self._speed)
+        with self._lock:
+            return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self._speed)
+
+    def change_speed(self, speed: float) -> None:
+        """Go on from the present instant at another speed."""
+        now = self.now()
+        with self._lock:
+            self._start, self._speed, self._origin = now, speed, time.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        return event.wait(max(0.0, seconds) / self._speed)
+        # Loops that look every second or so must not spin where a second is over in no time.
+        return event.wait(max(self.SHORTEST_WAIT, seconds / self._speed))
 
 
 class ManualClock:

@@ -123,7 +123,9 @@ class Evaluator:
             complete = self._complete_up_to(session)
             waits = now < instant or ((complete is None or complete < instant) and now < instant + PATIENCE)
             if waits:
-                brands.postpone(session, brand, self._owner, due_at=max(instant, min(now + LOOK_AGAIN, instant + PATIENCE)))
+                brands.postpone(
+                    session, brand, self._owner, due_at=max(instant, min(now + LOOK_AGAIN, instant + PATIENCE))
+                )
                 return None
             counted = self._count(session, brand, observed_since(instant), instant)
             judgement = judge(
@@ -134,7 +136,7 @@ class Evaluator:
                 _remembered(status),
                 self._settings,
                 self._rates,
-                complete or datetime.fromtimestamp(0, UTC),
+                complete_up_to=complete or datetime.fromtimestamp(0, UTC),
             )
             brands.save(
                 session,

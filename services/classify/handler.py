@@ -11,7 +11,14 @@ from tocsin.bus.failures import InvalidRecord, InvalidRecords
 from tocsin.bus.port import Outgoing, Record
 from tocsin.clock import Clock
 from tocsin.contracts import topics
-from tocsin.contracts.codec import Decoded, UnreadableRecord, decode, encode_classified, encode_tick
+from tocsin.contracts.codec import (
+    TEACHES_ONLY_HEADER,
+    Decoded,
+    UnreadableRecord,
+    decode,
+    encode_classified,
+    encode_tick,
+)
 from tocsin.contracts.events import Mention, Tick
 from tocsin.matching import BrandMatcher
 from tocsin.observability import metrics
@@ -49,7 +56,8 @@ class ClassifyHandler:
         labelled = iter(self._labeller.label([passage.text for passage in flat]))
         outgoing: list[Outgoing] = []
         now = self._clock.now()
-        for index, item in enumerate(decoded):
+        for index, (original, item) in enumerate(zip(records, decoded, strict=True)):
+            teaching = tuple(header for header in original.headers if header[0] == TEACHES_ONLY_HEADER)
             if isinstance(item.event, Tick):
                 outgoing.extend(self._pass_on(item.event))
             for passage in passages.get(index, ()):
@@ -58,7 +66,7 @@ class ClassifyHandler:
                     passage.mention, passage.brand, result, self._labeller.classifier, has_query=passage.has_query
                 )
                 encoded = encode_classified(record, source=PLACE, at=now, traceparent=item.traceparent)
-                outgoing.append(Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers))
+                outgoing.append(Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers + teaching))
                 metrics.MENTIONS_CLASSIFIED.labels(brand=passage.brand, labels=str(result.quality)).inc()
         return outgoing
 
