@@ -54,6 +54,34 @@ BRAND_LEVEL = Gauge("tocsin_brand_level", "Level of a brand: 0 green, 1 yellow, 
 BRAND_SCORE = Gauge("tocsin_brand_score", "Crisis score of a brand, 0 to 100.", ["brand"])
 SILENT_SOURCES = Counter("tocsin_silent_sources_total", "Times a source fell silent against its own habit.")
 
+# alert: timers and notifications; `channel` is the kind of channel, `kind` page, acknowledged or resolved
+
+TIMER_OLDEST_DUE_SECONDS = Gauge(
+    "tocsin_timer_oldest_due_seconds",
+    "How long the oldest due timer has been waiting, 0 where none is due; above a few seconds nobody is being called.",
+)
+TIMERS_FIRED = Counter("tocsin_timers_fired_total", "Timers that went off, by kind: step or acknowledgement.", ["kind"])
+NOTIFICATION_OLDEST_DUE_SECONDS = Gauge(
+    "tocsin_notification_oldest_due_seconds",
+    "How long the oldest message that may be sent now has been waiting for a sender, 0 where none is.",
+)
+NOTIFICATION_ATTEMPTS = Counter(
+    "tocsin_notification_attempts_total",
+    "Attempts to bring a message through, by outcome: accepted, retry, rejected, gone, unknown, superseded.",
+    ["channel", "kind", "outcome"],
+)
+NOTIFICATIONS_DEAD = Counter(
+    "tocsin_notifications_dead_total",
+    "Messages that were given up; each can be sent again by hand.",
+    ["channel", "kind"],
+)
+NOTIFICATION_FIRST_ATTEMPT_SECONDS = Histogram(
+    "tocsin_notification_first_attempt_seconds",
+    "From the decision to call somebody to the first attempt on each channel.",
+    ["kind"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+
 # bus
 
 BUS_RECORDS_HANDLED = Counter(

@@ -80,15 +80,23 @@ def oldest_due(session: Session, now: datetime) -> datetime | None:
 
 
 def claim(
-    session: Session, now: datetime, *, owner: str, until: datetime, busy_channels: Collection[str] = ()
+    session: Session,
+    now: datetime,
+    *,
+    owner: str,
+    until: datetime,
+    busy_channels: Collection[str] = (),
+    in_hand: Collection[UUID] = (),
 ) -> Claimed | None:
     """Claim the most urgent message that is due, until `until`, and write down that an attempt begins.
+
+    Nothing on `busy_channels`, and none of those that the sender has `in_hand` already.
 
     Two senders never get the same one at the same time, but one whose sender died is given again after its lease.
     """
     row = session.execute(
         select(NotificationTable)
-        .where(*_claimable(now), NotificationTable.channel.not_in(busy_channels))
+        .where(*_claimable(now), NotificationTable.channel.not_in(busy_channels), NotificationTable.id.not_in(in_hand))
         .order_by(NotificationTable.urgency, NotificationTable.next_attempt_at, NotificationTable.id)
         .limit(1)
         .with_for_update(skip_locked=True)
