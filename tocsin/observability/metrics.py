@@ -42,6 +42,24 @@ MENTIONS_CLASSIFIED = Counter(
     ["brand", "labels"],
 )
 
+# alert: handler and relay
+
+RECORDS_WRITTEN = Counter(
+    "tocsin_records_written_total",
+    "Records merged into the database, by effect: created, updated, relabelled, removed, unchanged, suppressed (erased before).",
+    ["effect"],
+)
+MENTION_SECONDS = Histogram(
+    "tocsin_mention_seconds",
+    "From a mention's receipt at ingest to its row, of mentions that came in time.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300),
+)
+EVENTS_PUBLISHED = Counter("tocsin_events_published_total", "Incident events that the relay put on the bus.", ["type"])
+OUTBOX_OLDEST_SECONDS = Gauge(
+    "tocsin_outbox_oldest_seconds",
+    "Age of the oldest event that waits for the relay, 0 when none does; at the relay's process.",
+)
+
 # alert: evaluator
 
 EVALUATIONS = Counter("tocsin_evaluations_total", "Evaluations of a brand at an instant.")

@@ -145,6 +145,18 @@ def brands_of(session: Session, identifiers: Iterable[uuid.UUID]) -> dict[uuid.U
     return found
 
 
+def suppressed(session: Session, identifiers: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these mentions that were erased and stay out."""
+    found: set[uuid.UUID] = set()
+    for chunk in _chunks(sorted(set(identifiers))):
+        found |= set(
+            session.scalars(
+                select(MentionTable.id).where(MentionTable.id.in_(chunk), MentionTable.state == MentionState.ERASED)
+            )
+        )
+    return found
+
+
 def _save(session: Session, changed: Sequence[Known]) -> None:
     if not changed:
         return

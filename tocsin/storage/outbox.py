@@ -89,6 +89,13 @@ def after(session: Session, position: int, limit: int = 500) -> list[OutboxEvent
     return _events(session, OutboxTable.position > position, limit)
 
 
+def oldest_waiting(session: Session) -> datetime | None:
+    """When the first event was written that is not marked as published; None where none waits."""
+    return session.scalar(
+        select(OutboxTable.created_at).where(OutboxTable.published_at.is_(None)).order_by(OutboxTable.id).limit(1)
+    )
+
+
 def last_position(session: Session) -> int:
     """The highest position given so far; 0 where there is none."""
     return session.scalar(select(func.max(OutboxTable.position))) or 0
