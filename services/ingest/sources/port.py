@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from tocsin.bus.failures import Retryable
@@ -29,12 +28,11 @@ class SourceUnavailable(Retryable):
 class RawMention:
     """A mention as its source says it, for the normaliser. `place` is where it stands there, for people who look."""
 
-    fields: Mapping[str, Any]
+    fields: object
+    """A JSON value, an object if all is well."""
     place: str
     markup: bool = False
     """Whether its text is HTML."""
-    received_at: datetime | None = None
-    """None in files: what they say themselves is believed."""
 
 
 @dataclass(frozen=True, slots=True)

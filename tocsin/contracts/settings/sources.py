@@ -33,6 +33,10 @@ class FileSource(Settings):
     id: Identifier
     path: Path
     brands: tuple[Identifier, ...] = ()
+    source: str | None = None
+    """What `source` is of lines that name none."""
+    columns: dict[str, str] = {}
+    """CSV: column → field, such as `Posted at: published_at` or `User: author.name`; others go by their own name."""
 
 
 SourceSettings = Annotated[RssSource | FileSource, Field(discriminator="kind")]
