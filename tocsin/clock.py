@@ -57,6 +57,11 @@ class ScaledClock:
         with self._lock:
             return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self._speed)
 
+    def restart(self, start: datetime) -> None:
+        """Go on from `start`, at the same speed."""
+        with self._lock:
+            self._start, self._origin = start.astimezone(UTC), time.monotonic()
+
     def change_speed(self, speed: float) -> None:
         """Go on from the present instant at another speed."""
         now = self.now()

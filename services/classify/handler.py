@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.classify.labelling import Labeller
+from services.classify.passages import passages_of
 from services.classify.records import classified_record
 from tocsin.bus.failures import InvalidRecord, InvalidRecords
 from tocsin.bus.port import Outgoing, Record
@@ -26,16 +26,6 @@ from tocsin.observability import metrics
 PLACE = "classify"
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What is classified of a mention for one brand."""
-
-    mention: Mention
-    brand: str
-    text: str
-    has_query: bool
-
-
 class ClassifyHandler:
     """Stateless but for the memory of copies: records in, classified records out, in the same order."""
 
@@ -50,7 +40,9 @@ class ClassifyHandler:
         """What to publish for these records; raises InvalidRecords for those that nobody can read."""
         decoded = _decode_all(records)
         passages = {
-            index: self.passages(item.event) for index, item in enumerate(decoded) if isinstance(item.event, Mention)
+            index: passages_of(item.event, item.event.brands, self._matcher)
+            for index, item in enumerate(decoded)
+            if isinstance(item.event, Mention)
         }
         flat = [passage for group in passages.values() for passage in group]
         labelled = iter(self._labeller.label([passage.text for passage in flat]))
@@ -69,18 +61,6 @@ class ClassifyHandler:
                 outgoing.append(Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers + teaching))
                 metrics.MENTIONS_CLASSIFIED.labels(brand=passage.brand, labels=str(result.quality)).inc()
         return outgoing
-
-    def passages(self, mention: Mention) -> list[Passage]:
-        """For each brand of the mention, the passage around its match; the whole text where it has no query or no match."""
-        return [
-            Passage(
-                mention,
-                brand,
-                self._matcher.passage(mention.text, brand),
-                self._matcher.has_query(brand) and self._matcher.matches(mention.text, brand),
-            )
-            for brand in mention.brands
-        ]
 
     def _pass_on(self, tick: Tick) -> list[Outgoing]:
         # The sentence is really classified: a tick that arrives says that the network works, not only the bus.

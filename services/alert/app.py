@@ -1,0 +1,102 @@
+"""The composition root of the alert process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import sys
+import uuid
+from typing import TextIO
+
+from services.alert.counting import Counting
+from services.alert.detection.state import BrandProfile
+from services.alert.evaluator import Evaluator
+from services.alert.handler import AlertHandler
+from services.alert.incidents import judged
+from services.alert.notify.channels import channels
+from services.alert.notify.sender import Sender
+from services.alert.protocol.directory import Directory
+from services.alert.rates import harmful_rates
+from services.alert.relay import Relay
+from services.alert.timers import Timers
+from tocsin.bus.worker import Worker, WorkerLimits
+from tocsin.config import Configuration
+from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
+from tocsin.network_card import NetworkCard, read_network_card
+from tocsin.process import Component, Surroundings
+from tocsin.storage import brands, ticks
+
+GROUP = "alert"
+LONGEST_BATCH_SECONDS = 120.0
+"""A worker that has not come round for so long is taken for dead."""
+
+
+def components(given: Surroundings, *, output: TextIO | None = None) -> list[Component]:
+    """Handler, evaluator, timers, sender and relay. Terminal channels print to `output`, by default standard output.
+
+    Raises NetworkCardUnreadable where the neural network's error rates cannot be read.
+    """
+    configuration, database, clock, bus, health = (
+        given.configuration,
+        given.database,
+        given.clock,
+        given.bus,
+        given.health,
+    )
+    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    card = read_network_card(configuration.classifier.name)
+    rates = harmful_rates(card)
+    directory = Directory.of(configuration)
+    with database.unit_of_work() as session:
+        brands.ensure(session, (brand.id for brand in configuration.brands), due_at=clock.now())
+    handler = AlertHandler(database, clock, configuration.detection, bus=bus)
+    worker = Worker(
+        bus,
+        GROUP,
+        [CLASSIFIED, REMOVALS],
+        handler.handle,
+        clock,
+        limits=WorkerLimits.of(configuration.bus),
+        beat=lambda: health.beat(GROUP, LONGEST_BATCH_SECONDS),
+    )
+    partitions = bus.partitions(CLASSIFIED), bus.partitions(MENTIONS)
+    evaluator = Evaluator(
+        database,
+        clock,
+        owner,
+        settings=configuration.detection,
+        rates=rates,
+        profiles=profiles(configuration, card),
+        baseline_key=_fingerprint(card.revision),
+        complete_up_to=lambda session: ticks.complete_up_to(
+            session, classified_partitions=partitions[0], mentions_partitions=partitions[1]
+        ),
+        count=Counting(configuration.detection, rates, clock),
+        apply=lambda session, judgement, complete: judged(session, clock, configuration, judgement, complete),
+        health=health,
+    )
+    return [
+        worker,
+        evaluator,
+        Timers(database, clock, directory, health),
+        Sender(database, clock, channels(configuration, clock, output or sys.stdout), health),
+        Relay(database, bus, clock, owner, health),
+    ]
+
+
+def profiles(configuration: Configuration, card: NetworkCard) -> dict[str, BrandProfile]:
+    """What detection knows of each configured brand; a change of query, sources or network marks a break in its baseline."""
+    sources = ",".join(sorted(source.id for source in configuration.sources))
+    return {
+        brand.id: BrandProfile(
+            id=brand.id,
+            time_zone=brand.time_zone,
+            baseline_key=_fingerprint(card.revision, sources, brand.query or "", *brand.names),
+        )
+        for brand in configuration.brands
+    }
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]

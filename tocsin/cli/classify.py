@@ -1,0 +1,70 @@
+"""`tocsin classify`: sentiment, risk and the rest for a file of mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tocsin.cli.files import STANDARD, mentions_of, nothing_valid, written
+from tocsin.cli.networks import open_labeller
+from tocsin.cli.progress import progress
+from tocsin.cli.surroundings import ConfigurationFile, load_configuration
+from tocsin.contracts.events import ClassifiedMention, Mention
+from tocsin.matching import BrandMatcher
+
+if TYPE_CHECKING:
+    from services.classify.labelling import Labeller
+
+BATCH = 512
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tocsin classify`."""
+    app.command("classify")(classify)
+
+
+def classify(
+    file: Annotated[Path, typer.Argument(help="Mentions, JSON Lines or CSV; '-': standard input.")] = STANDARD,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: standard output.")] = None,
+    config: ConfigurationFile = None,
+) -> None:
+    """Label mentions: one JSON line for each valid line, in order, for its first brand.
+
+    Bad lines go to standard error and OUT.rejected. No tocsin.yaml is needed; with one, the passage around a brand's match is
+    what is classified.
+    """
+    configuration = load_configuration(config)
+    with mentions_of(file, out) as (mentions, rejected), written(out) as output, progress("classify") as advance:
+        labeller = open_labeller(configuration.classifier)
+        matcher = BrandMatcher.of_brands(configuration.brands)
+        count = 0
+        while batch := list(islice(mentions, BATCH)):
+            for record in classified(batch, labeller, matcher, first_brand_only=True):
+                print(record.model_dump_json(exclude_none=True), file=output)
+            count += len(batch)
+            advance(len(batch))
+        if not count:
+            raise nothing_valid(file, rejected)
+
+
+def classified(
+    mentions: Sequence[Mention], labeller: Labeller, matcher: BrandMatcher, *, first_brand_only: bool
+) -> Iterator[ClassifiedMention]:
+    """The classified records of a batch, in order; a mention that names no brand has one with an empty brand."""
+    from services.classify.passages import passages_of
+    from services.classify.records import classified_record
+
+    passages = [
+        passage
+        for mention in mentions
+        for passage in passages_of(mention, (mention.brands or ("",))[: 1 if first_brand_only else None], matcher)
+    ]
+    labelled = labeller.label([passage.text for passage in passages])
+    for passage, labels in zip(passages, labelled, strict=True):
+        yield classified_record(
+            passage.mention, passage.brand, labels, labeller.classifier, has_query=passage.has_query
+        )

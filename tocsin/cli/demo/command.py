@@ -1,0 +1,176 @@
+"""`tocsin demo`: watch a crisis being noticed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from tocsin.cli.failure import FAILED
+from tocsin.cli.progress import progress
+from tocsin.clock import ScaledClock
+from tocsin.config import Environment
+from tocsin.contracts.decisions import NotificationKind
+from tocsin.contracts.incidents import Incident
+from tocsin.observability.logs import configure_logs
+from tocsin.process import Surroundings, run_components, stop_on_signals
+from tocsin.storage import brands, incidents
+
+LOOK_SECONDS = 0.5
+"""How often the terminal looks at the database, of the machine's time."""
+TELL_EVERY = timedelta(minutes=10)
+"""How often the terminal says how things stand, of the story's time."""
+LINGER = timedelta(minutes=12)
+"""After the story is told, so much longer it is watched, so that the escalation's next step is seen."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tocsin demo`."""
+    app.command("demo")(demo)
+
+
+def demo(
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the page up until Ctrl-C.")] = False,
+) -> None:
+    """Watch a crisis being noticed: two quiet weeks, an evening, a bad buzz, somebody is rung.
+
+    The last line is JSON: {"incident", "level", "notified", "page"}. Exit status 1 where nobody was notified.
+    """
+    from tocsin.cli.demo import house
+    from tocsin.cli.demo.scenario import Scenario
+    from tocsin.cli.demo.story import as_mentions
+    from tocsin.cli.surroundings import surroundings
+
+    configure_logs(process="demo", level="warning")
+    configuration = house.demo_configuration()
+    environment = house.fresh_folder(Environment.read())
+    scenario = Scenario.load()
+    start = house.beginning(scenario, datetime.now(UTC))
+    from services.ingest.languages import LanguageDetector
+    from services.ingest.normalising import Normaliser
+
+    normaliser = Normaliser(LanguageDetector())
+    history = as_mentions(scenario.history(start), lambda raw: normaliser.normalise(raw, now=start))
+    history = [mention.model_copy(update={"brands": (scenario.brand,)}) for mention in history]
+    evening = as_mentions(scenario.evening(start), lambda raw: normaliser.normalise(raw, now=start + house.EVENING))
+    say("Tocsin demo: an ordinary evening of a brand that does not exist, until somebody finds glass in a yoghurt.")
+    say(f"Two quiet weeks first: {len(history)} mentions in {len(scenario.languages)} languages, really classified …")
+    began = time.monotonic()
+    from tocsin.cli.surroundings import open_database
+
+    database = open_database(configuration, environment)
+    database.upgrade()
+    database.close()
+    clock = house.story_clock(start)
+    with surroundings(configuration, environment, clock) as given:
+        with progress("history", len(history)) as advance:
+            house.teach_history(given, history, advance)
+        say(f"… done in {time.monotonic() - began:.0f} s.")
+        # The story's clock starts when everything stands.
+        clock.restart(start)
+        components, story, server = house.furnish(given, evening, sys.stdout)
+        link = house.page_link(given, server.url, "lea")
+        say(f"\nThe page (signs you in, once): {link}\n")
+        stop = threading.Event()
+        stop_on_signals(stop)
+        watcher = _Watcher(
+            given,
+            clock,
+            stop,
+            scenario.brand,
+            scenario.time_zone,
+            until=start + house.EVENING + LINGER,
+            stay=stay,
+            page=link,
+        )
+        threading.Thread(target=watcher.watch, name="watcher", daemon=True).start()
+        run_components(components, stop, drain_seconds=20)
+        if not watcher.told:
+            watcher.tell_result()
+    raise typer.Exit(0 if watcher.notified else FAILED)
+
+
+def say(text: str) -> None:
+    """One line to the terminal, at once."""
+    print(text, flush=True)
+
+
+@dataclass
+class _Watcher:
+    """Looks at the database as the page does, says how things stand, and ends the demo when the story is over."""
+
+    given: Surroundings
+    clock: ScaledClock
+    stop: threading.Event
+    brand: str
+    time_zone: str
+    until: datetime
+    stay: bool
+    page: str
+    told: bool = False
+    notified: list[str] = field(default_factory=list)
+    incident: Incident | None = None
+
+    def watch(self) -> None:
+        """Until the story is over and a while more."""
+        next_told = self.clock.now()
+        while not self.stop.wait(LOOK_SECONDS):
+            now = self.clock.now()
+            self._look()
+            if now >= next_told:
+                self._say_how_things_stand(now)
+                next_told = now + TELL_EVERY
+            if now >= self.until:
+                break
+        if self.stay and not self.stop.is_set():
+            # The evening goes on, but at the pace of whoever looks at the page.
+            self.clock.change_speed(1)
+            say("\nThe page stays up. Ctrl-C ends it.")
+            self.tell_result()
+            return
+        self.stop.set()
+
+    def tell_result(self) -> None:
+        """The last line: what came of it, as JSON."""
+        self._look()
+        self.told = True
+        result: dict[str, Any] = {
+            "incident": str(self.incident.id) if self.incident else None,
+            "level": str(self.incident.level) if self.incident else None,
+            "notified": self.notified,
+            "page": self.page,
+        }
+        say(json.dumps(result, ensure_ascii=False))
+
+    def _look(self) -> None:
+        with self.given.database.read() as session:
+            found = incidents.list_incidents(session, brands=[self.brand], limit=1)
+            if not found:
+                return
+            pages = [
+                item
+                for item in incidents.notifications(session, found[0].id)
+                if item.notification.kind is NotificationKind.PAGE and item.reached
+            ]
+        if self.incident is None:
+            say(f"\n{self._time(found[0].opened_at)}  an incident opens: {found[0].level}")
+        self.incident = found[0]
+        self.notified = list(dict.fromkeys(item.notification.name for item in pages))
+
+    def _say_how_things_stand(self, now: datetime) -> None:
+        with self.given.database.read() as session:
+            status = next(iter(brands.board(session, [self.brand])), None)
+        if status is None:
+            return
+        why = next(iter(status.reasons.get("en", [])), "")
+        say(f"{self._time(now)}  {status.level:<6}  score {status.score:>4.0f}  {why}".rstrip())
+
+    def _time(self, at: datetime) -> str:
+        return f"{at.astimezone(ZoneInfo(self.time_zone)):%H:%M}"
