@@ -7,16 +7,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
+from typing import NamedTuple
 
 from services.ingest.routing import Routed, Router
+from tocsin.bus.dead_letters import LONGEST_ERROR
 from tocsin.bus.port import Headers, Outgoing, Producer
 from tocsin.clock import Clock
 from tocsin.contracts import topics
 from tocsin.contracts.codec import TEACHES_ONLY_HEADER, Encoded, encode_mention, encode_removal
 from tocsin.contracts.events import Mention, Removal
+from tocsin.contracts.topics import dead_letter_topic
 
 EVENT_SOURCE = "ingest"
 """The `ce_source` of what ingest publishes."""
+LARGEST_ASIDE = 500_000
+"""Bytes kept of what is no mention; a Kafka broker takes a million by default."""
 
 
 class InFlight:
@@ -45,6 +50,14 @@ class InFlight:
         """Everything that came in before this instant (UTC) is on the bus, as far as this process goes."""
         with self._lock:
             return min(self._begun.values(), default=self._clock.now())
+
+
+class SetAside(NamedTuple):
+    """A piece of a source that is no mention: where it stands there, why, and its bytes."""
+
+    place: str
+    reason: str
+    raw: bytes
 
 
 class Publisher:
@@ -87,6 +100,20 @@ class Publisher:
         now = self._clock.now()
         for removal in removals:
             self._send(topics.REMOVALS, encode_removal(removal, source=EVENT_SOURCE, at=now))
+        self._producer.flush()
+
+    def set_aside(self, refused: Sequence[SetAside]) -> None:
+        """Keep what is no mention among the dead letters, with the reason, for people who look (`tocsin dlq list`)."""
+        now = self._clock.now().isoformat()
+        for item in refused:
+            headers = (
+                ("error", item.reason[:LONGEST_ERROR].encode("utf-8", "replace")),
+                ("place", EVENT_SOURCE.encode()),
+                ("attempts", b"1"),
+                ("time", now.encode()),
+                ("origin", item.place.encode("utf-8", "replace")),
+            )
+            self._producer.send(Outgoing(dead_letter_topic(topics.MENTIONS), None, item.raw[:LARGEST_ASIDE], headers))
         self._producer.flush()
 
     def close(self) -> None:
