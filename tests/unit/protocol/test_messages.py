@@ -1,0 +1,113 @@
+"""What people read: complete, in their language, on their clock, and harmless whatever a mention says."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alert.protocol.commands import Acknowledge, Resolve, StepDue
+from services.alert.protocol.decide import decide
+from services.alert.protocol.messages import LONGEST_QUOTE, compose, harmless
+from tests.team import DIRECTORY, START, opening
+from tocsin.contracts.decisions import Notification
+from tocsin.contracts.incidents import Incident, Verdict
+
+MINUTE = timedelta(minutes=1)
+
+
+def second_page() -> tuple[Incident, Notification]:
+    incident = decide(None, opening(), START, DIRECTORY).incident
+    decision = decide(incident, StepDue(), START + 5 * MINUTE, DIRECTORY)
+    return decision.incident, decision.notifications[0]
+
+
+def test_a_page_says_level_brand_reason_completeness_who_was_called_who_is_next_and_where() -> None:
+    incident, page = second_page()
+    message = compose(page)
+    assert message.subject == "[ORANGE] Lunéa: alarm, please respond"
+    assert message.body.split("\n") == [
+        "38 hostile mentions in 3 h, 9 expected.",
+        "Data complete up to 21:00 GMT.",
+        "Called: Léa (21:00 GMT), wall (21:00 GMT) and Sam (21:05 GMT).",
+        "Without an answer, next: Léa and wall at 21:15 GMT.",
+        f"See it and take it in hand: https://tocsin.example/incidents/{incident.id}",
+    ]
+
+
+def test_a_french_recipient_reads_french_on_her_own_clock() -> None:
+    page = decide(None, opening(), START, DIRECTORY).notifications[0]
+    message = compose(page)
+    assert message.subject == "[ORANGE] Lunéa : alerte, votre réponse est attendue"
+    assert "38 mentions hostiles en 3 h, 9 attendues." in message.body
+    assert "Données complètes jusqu'à 22:00 CET." in message.body
+    assert "suivront Sam à 22:05 CET." in message.body
+
+
+def test_a_stream_that_is_behind_is_told_as_incomplete() -> None:
+    _, page = second_page()
+    late = page.content.model_copy(update={"complete_up_to": START - 60 * MINUTE})
+    assert "Beware: data complete only up to 20:00 GMT" in compose(page.model_copy(update={"content": late})).body
+
+
+def test_the_fallback_knows_that_it_is_the_last_and_that_nobody_follows() -> None:
+    incident = decide(None, opening(), START, DIRECTORY).incident
+    while incident.timers:
+        decision = decide(incident, StepDue(), incident.timers[0].due_at, DIRECTORY)
+        incident = decision.incident
+    body = compose(decision.notifications[0]).body
+    assert "Vous êtes le dernier recours" in body
+    assert "Personne d'autre ne sera appelé." in body
+
+
+def test_state_messages_say_who_did_it_and_until_when_it_holds() -> None:
+    incident, _ = second_page()
+    held = decide(incident, Acknowledge("person:sam"), START + 6 * MINUTE, DIRECTORY)
+    message = compose(held.notifications[0])
+    assert message.subject == "[ORANGE] Lunéa : pris en charge par Sam"
+    assert "Sans nouvelles d'ici 22:36 CET, les appels reprendront." in message.body
+    resolved = decide(held.incident, Resolve("key:ab12", verdict=Verdict.BUZZ), START + 7 * MINUTE, DIRECTORY)
+    assert "clos par key:ab12" in compose(resolved.notifications[0]).subject
+    assert "Verdict : buzz." in compose(resolved.notifications[0]).body
+
+
+@pytest.mark.parametrize(
+    ("hostile", "safe"),
+    [
+        ("\x1b[2J\x1b[31mred\x07", "(2J(31mred"),
+        ("one\r\ntwo\u2028three", "one two three"),
+        ("\u202egnp.exe\u202c", "gnp․exe"),
+        ("<script>alert(1)</script>", "‹script›alert(1)‹/script›"),
+        ("<!here> *now* `x` ~y~ <https://evil.example|click>", "‹!here› ∗now∗ 'x' ∼y∼ ‹(…)"),
+        ("see https://evil.example/x now", "see (…) now"),
+        ("see www.evil.example now", "see (…) now"),
+        ("see evil.example/login", "see evil․example/login"),
+        ("javascript:alert(1)", "(…)"),
+        ("@everyone hello", "＠everyone hello"),
+        ("[link](x)", "(link)(x)"),
+        ("9.5 of 10, was 3.2", "9.5 of 10, was 3.2"),
+        ("नमस्ते क्\u200dष", "नमस्ते क्\u200dष"),
+    ],
+)
+def test_words_of_others_do_nothing(hostile: str, safe: str) -> None:
+    assert harmless(hostile) == safe
+
+
+@given(st.text(max_size=1000))
+def test_any_text_becomes_one_short_line_without_control_characters(text: str) -> None:
+    line = harmless(text)
+    assert len(line) <= LONGEST_QUOTE
+    assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in line)
+    assert "://" not in line
+    assert not set(line) & set("<>`*[]")
+
+
+@given(st.text(max_size=300), st.text(max_size=100))
+def test_no_reason_and_no_brand_can_add_a_line_to_a_message(reason: str, brand: str) -> None:
+    _, page = second_page()
+    lines = len(compose(page).text.split("\n"))
+    content = page.content.model_copy(update={"reasons": {"en": reason}, "brand_name": brand})
+    assert len(compose(page.model_copy(update={"content": content})).text.splitlines()) == lines
