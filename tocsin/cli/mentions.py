@@ -86,7 +86,7 @@ def import_(
     from services.classify.handler import ClassifyHandler
     from services.ingest.routing import Outcome, Router
 
-    configuration, clock = load_configuration(config), SystemClock()
+    configuration, environment, clock = load_configuration(config), Environment.read(), SystemClock()
     router = Router(configuration.brands)
     unmatched = 0
 
@@ -102,13 +102,14 @@ def import_(
 
     with (
         mentions_of(file, None) as (mentions, rejected),
-        closing(open_database(configuration, Environment.read())) as database,
+        closing(open_database(configuration, environment)) as database,
+        closing(open_configured_bus(configuration, environment, clock)) as bus,
         progress("import") as advance,
     ):
         database.upgrade()
         labeller = open_labeller(configuration.classifier)
         classify = ClassifyHandler(labeller, BrandMatcher.of_brands(configuration.brands), clock, partitions=1)
-        alert = AlertHandler(database, clock, configuration.detection)
+        alert = AlertHandler(database, clock, configuration.detection, bus)
         imported = import_history(with_brands(mentions), classify, alert, clock, advance)
         if not imported and not unmatched:
             raise nothing_valid(file, rejected)

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from fastapi import FastAPI
 
-from tocsin.access import KeyVerifier
+from tocsin.access.verifying import KeyVerifier
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.cli.surroundings import ConfigurationFile, load_configuration, open_database, surroundings
 from tocsin.config import Environment
@@ -91,7 +91,7 @@ def build(service: Service, given: Surroundings, *, port: int | None, receive: b
             from services.ingest import app as ingest
 
             components, web, default = ingest.components(given), plain_app(given), api.ingest_port
-            web.include_router(ingest.router(given, KeyVerifier(given.database, given.clock)))
+            web.include_router(ingest.router(given, _verifier(given)))
         case Service.CLASSIFY:
             from services.classify import app as classify
 
@@ -105,6 +105,10 @@ def build(service: Service, given: Surroundings, *, port: int | None, receive: b
     server = WebServer(web, api.host, default if port is None else port, name=f"{service}-web", health=given.health)
     server.bind()
     return [*components, server]
+
+
+def _verifier(given: Surroundings) -> KeyVerifier:
+    return KeyVerifier(given.database, given.clock, time.monotonic)
 
 
 def plain_app(given: Surroundings) -> FastAPI:
@@ -125,7 +129,7 @@ def api_app(given: Surroundings, *, receive: bool) -> FastAPI:
     if receive:
         from services.ingest import app as ingest
 
-        app.include_router(ingest.router(given, KeyVerifier(given.database, given.clock)))
+        app.include_router(ingest.router(given, _verifier(given)))
     return app
 
 

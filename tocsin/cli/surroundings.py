@@ -37,7 +37,7 @@ def load_configuration(path: Path | None) -> Configuration:
 def open_database(configuration: Configuration, environment: Environment) -> Database:
     """The database that environment and configuration name, else a file in the data folder."""
     environment.home.mkdir(parents=True, exist_ok=True)
-    return Database(database_url(environment, configuration.storage, environment.home))
+    return Database(database_url(environment, configuration.storage))
 
 
 def open_configured_bus(configuration: Configuration, environment: Environment, clock: Clock) -> Bus:

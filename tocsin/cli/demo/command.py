@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from tocsin.cli.failure import FAILED
+from tocsin.cli.demo.scenario import EVENING, Scenario
+from tocsin.cli.failure import DONE, FAILED
 from tocsin.cli.progress import progress
 from tocsin.clock import ScaledClock
 from tocsin.config import Environment
@@ -21,7 +22,8 @@ from tocsin.contracts.decisions import NotificationKind
 from tocsin.contracts.incidents import Incident
 from tocsin.observability.logs import configure_logs
 from tocsin.process import Surroundings, run_components, stop_on_signals
-from tocsin.storage import brands, incidents
+from tocsin.storage import brands, incidents, notifications
+from tocsin.storage.notifications import NotificationOutcome
 
 LOOK_SECONDS = 0.5
 """How often the terminal looks at the database, of the machine's time."""
@@ -44,57 +46,37 @@ def demo(
     The last line is JSON: {"incident", "level", "notified", "page"}. Exit status 1 where nobody was notified.
     """
     from tocsin.cli.demo import house
-    from tocsin.cli.demo.scenario import Scenario
-    from tocsin.cli.demo.story import as_mentions
-    from tocsin.cli.surroundings import surroundings
+    from tocsin.cli.surroundings import open_database, surroundings
 
     configure_logs(process="demo", level="warning")
     configuration = house.demo_configuration()
     environment = house.fresh_folder(Environment.read())
     scenario = Scenario.load()
     start = house.beginning(scenario, datetime.now(UTC))
-    from services.ingest.languages import LanguageDetector
-    from services.ingest.normalising import Normaliser
-
-    normaliser = Normaliser(LanguageDetector())
-    history = as_mentions(scenario.history(start), lambda raw: normaliser.normalise(raw, now=start))
-    history = [mention.model_copy(update={"brands": (scenario.brand,)}) for mention in history]
-    evening = as_mentions(scenario.evening(start), lambda raw: normaliser.normalise(raw, now=start + house.EVENING))
-    say("Tocsin demo: an ordinary evening of a brand that does not exist, until somebody finds glass in a yoghurt.")
-    say(f"Two quiet weeks first: {len(history)} mentions in {len(scenario.languages)} languages, really classified …")
-    began = time.monotonic()
-    from tocsin.cli.surroundings import open_database
-
-    database = open_database(configuration, environment)
-    database.upgrade()
-    database.close()
+    history, evening = house.written_story(scenario, start)
+    say("An ordinary evening of Lunéa, a brand of yoghurt that does not exist, until somebody finds glass.")
+    say(f"First, two quiet weeks: {len(history)} mentions in {len(scenario.languages)} languages …")
+    with closing(open_database(configuration, environment)) as database:
+        database.upgrade()
     clock = house.story_clock(start)
+    stop = threading.Event()
+    stop_on_signals(stop)
     with surroundings(configuration, environment, clock) as given:
         with progress("history", len(history)) as advance:
             house.teach_history(given, history, advance)
-        say(f"… done in {time.monotonic() - began:.0f} s.")
-        # The story's clock starts when everything stands.
+        components, server = house.furnish(given, evening, sys.stdout)
+        page = house.page_link(given, server.url, "lea")
+        say(f"\nThe page; this link signs you in, once:\n  {page}\n")
+        # The story begins when everything stands.
         clock.restart(start)
-        components, story, server = house.furnish(given, evening, sys.stdout)
-        link = house.page_link(given, server.url, "lea")
-        say(f"\nThe page (signs you in, once): {link}\n")
-        stop = threading.Event()
-        stop_on_signals(stop)
-        watcher = _Watcher(
-            given,
-            clock,
-            stop,
-            scenario.brand,
-            scenario.time_zone,
-            until=start + house.EVENING + LINGER,
-            stay=stay,
-            page=link,
-        )
-        threading.Thread(target=watcher.watch, name="watcher", daemon=True).start()
+        watcher = _Watcher(given, clock, stop, scenario, until=start + EVENING + LINGER, stay=stay, page=page)
+        watching = threading.Thread(target=watcher.watch, name="watcher")
+        watching.start()
         run_components(components, stop, drain_seconds=20)
-        if not watcher.told:
+        watching.join()
+        if not stay:
             watcher.tell_result()
-    raise typer.Exit(0 if watcher.notified else FAILED)
+    raise typer.Exit(DONE if watcher.notified else FAILED)
 
 
 def say(text: str) -> None:
@@ -109,12 +91,10 @@ class _Watcher:
     given: Surroundings
     clock: ScaledClock
     stop: threading.Event
-    brand: str
-    time_zone: str
+    scenario: Scenario
     until: datetime
     stay: bool
     page: str
-    told: bool = False
     notified: list[str] = field(default_factory=list)
     incident: Incident | None = None
 
@@ -140,7 +120,6 @@ class _Watcher:
     def tell_result(self) -> None:
         """The last line: what came of it, as JSON."""
         self._look()
-        self.told = True
         result: dict[str, Any] = {
             "incident": str(self.incident.id) if self.incident else None,
             "level": str(self.incident.level) if self.incident else None,
@@ -151,13 +130,13 @@ class _Watcher:
 
     def _look(self) -> None:
         with self.given.database.read() as session:
-            found = incidents.list_incidents(session, brands=[self.brand], limit=1)
+            found = incidents.list_incidents(session, brands=[self.scenario.brand], limit=1)
             if not found:
                 return
             pages = [
                 item
-                for item in incidents.notifications(session, found[0].id)
-                if item.notification.kind is NotificationKind.PAGE and item.reached
+                for item in notifications.notifications(session, found[0].id)
+                if item.notification.kind is NotificationKind.PAGE and item.outcome is NotificationOutcome.ACCEPTED
             ]
         if self.incident is None:
             say(f"\n{self._time(found[0].opened_at)}  an incident opens: {found[0].level}")
@@ -166,11 +145,11 @@ class _Watcher:
 
     def _say_how_things_stand(self, now: datetime) -> None:
         with self.given.database.read() as session:
-            status = next(iter(brands.board(session, [self.brand])), None)
+            status = next(iter(brands.board(session, [self.scenario.brand])), None)
         if status is None:
             return
         why = next(iter(status.reasons.get("en", [])), "")
         say(f"{self._time(now)}  {status.level:<6}  score {status.score:>4.0f}  {why}".rstrip())
 
     def _time(self, at: datetime) -> str:
-        return f"{at.astimezone(ZoneInfo(self.time_zone)):%H:%M}"
+        return f"{at.astimezone(ZoneInfo(self.scenario.time_zone)):%H:%M}"

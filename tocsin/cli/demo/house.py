@@ -48,6 +48,16 @@ def beginning(scenario: Scenario, now: datetime) -> datetime:
     return start.astimezone(now.tzinfo)
 
 
+def written_story(scenario: Scenario, start: datetime) -> tuple[list[Mention], list[Mention]]:
+    """The two weeks before `start` and the evening from it on, through the normaliser that every source goes through."""
+    from services.ingest.languages import LanguageDetector
+    from services.ingest.normalising import Normaliser
+
+    normaliser = Normaliser(LanguageDetector())
+    history = [normaliser.normalise({**raw, "brands": [scenario.brand]}, now=start) for raw in scenario.history(start)]
+    return history, [normaliser.normalise(raw, now=start + EVENING) for raw in scenario.evening(start)]
+
+
 def teach_history(given: Surroundings, mentions: Sequence[Mention], advance: Callable[[int], None]) -> None:
     """Two weeks of quiet into the database, labelled by the real network."""
     from services.alert.handler import AlertHandler
@@ -59,13 +69,11 @@ def teach_history(given: Surroundings, mentions: Sequence[Mention], advance: Cal
     labeller: Labeller = open_labeller(given.configuration.classifier)
     clock: Clock = ManualClock(mentions[-1].published_at)
     classify = ClassifyHandler(labeller, BrandMatcher.of_brands(given.configuration.brands), clock, partitions=1)
-    alert = AlertHandler(given.database, clock, given.configuration.detection)
+    alert = AlertHandler(given.database, clock, given.configuration.detection, given.bus)
     import_history(mentions, classify, alert, clock, advance)
 
 
-def furnish(
-    given: Surroundings, evening: Sequence[Mention], output: TextIO
-) -> tuple[list[Component], Story, WebServer]:
+def furnish(given: Surroundings, evening: Sequence[Mention], output: TextIO) -> tuple[list[Component], WebServer]:
     """The components of all four services, the story beside them. Terminals print to `output`."""
     from services.alert import app as alert
     from services.api.app import create_app
@@ -88,7 +96,7 @@ def furnish(
         story,
         server,
     ]
-    return components, story, server
+    return components, server
 
 
 def page_link(given: Surroundings, base_url: str, person: str) -> str:

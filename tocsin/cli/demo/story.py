@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 from tocsin.clock import Clock
 from tocsin.contracts.events import Mention
@@ -41,8 +40,3 @@ class Story:
     def _due(self, now: datetime) -> list[Mention]:
         rest = self._mentions[self.told : self.told + BATCH]
         return [mention for mention in rest if mention.published_at <= now]
-
-
-def as_mentions(raw: Iterator[Mapping[str, Any]], normalise: Callable[[Mapping[str, Any]], Mention]) -> list[Mention]:
-    """The made-up mentions, through the same normaliser as everybody's."""
-    return [normalise(item) for item in raw]
