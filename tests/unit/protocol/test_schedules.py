@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -127,7 +128,7 @@ def test_nothing_changes_between_two_instants_that_are_named_as_changes(
     until_instant = since + timedelta(days=2)
     edges = [*changes(written, since, until_instant), until_instant]
     assert edges[0] == since
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         middle = left + (right - left) / 2
         assert on_call(written, left) == on_call(written, middle) == on_call(written, right - timedelta(seconds=1))
 

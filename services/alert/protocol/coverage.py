@@ -1,0 +1,162 @@
+"""What is wrong with a protocol before its worst night: levels that reach nobody who wakes, minutes with nobody on call.
+
+Whoever is on call is piecewise constant, so a policy is asked only where a schedule may change; between two such instants
+nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from services.alert.protocol.directory import Directory
+from services.alert.protocol.schedules import changes, on_call
+from tocsin.contracts.settings.protocol import LevelPolicy, PolicySettings, ScheduleSettings
+
+HORIZON = timedelta(days=28)
+"""How far ahead it is looked."""
+MOST_GAPS = 5
+"""Gaps that a finding names; the others are counted."""
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    """Somebody who should be woken would not be: the protocol cannot be used like that."""
+    WARNING = "warning"
+    """Others would be called; worth a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time, UTC, `until` excluded."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where (`policies.night.red`), what, how to mend it, and when."""
+
+    severity: Severity
+    place: str
+    message: str
+    gaps: tuple[Gap, ...] = ()
+
+
+def find_gaps(policies: Sequence[PolicySettings], directory: Directory, now: datetime) -> list[Finding]:
+    """Everything that is wrong with the policies and the schedules that they use, in the 28 days from `now`."""
+    findings: list[Finding] = []
+    if not policies:
+        return [Finding(Severity.ERROR, "policies", "there is none, so nobody is ever called; write one")]
+    for policy in policies:
+        levels = [("orange", policy.orange), *([("red", policy.red)] if policy.red else [])]
+        for name, level in levels:
+            findings.extend(_policy_findings(f"policies.{policy.id}.{name}", policy, level, directory, now))
+    for schedule in _used_schedules(policies, directory):
+        findings.extend(_schedule_findings(schedule, now))
+    return findings
+
+
+def _policy_findings(
+    place: str, policy: PolicySettings, level: LevelPolicy, directory: Directory, now: datetime
+) -> Iterator[Finding]:
+    references = [reference for step in level.steps for reference in step.notify]
+    references += [policy.fallback] if policy.fallback else []
+    if not any(_may_wake(reference, directory) for reference in references):
+        yield Finding(
+            Severity.ERROR,
+            place,
+            "reaches nobody on a channel that wakes; give somebody in its steps a channel with 'wakes: true'",
+        )
+        return
+    schedules = [directory.schedules[name] for name in _schedule_names(references) if name in directory.schedules]
+    gaps = _gaps(
+        _instants(schedules, now),
+        now + HORIZON,
+        lambda at: any(directory.wakes(found) for found in directory.recipients(references, at)),
+    )
+    if gaps:
+        yield Finding(
+            Severity.ERROR,
+            place,
+            f"wakes nobody at all during {_told(gaps, 'UTC')}; add a layer that covers it, or a fallback",
+            tuple(gaps),
+        )
+
+
+def _schedule_findings(schedule: ScheduleSettings, now: datetime) -> Iterator[Finding]:
+    gaps = _gaps(_instants([schedule], now), now + HORIZON, lambda at: on_call(schedule, at) is not None)
+    if gaps:
+        yield Finding(
+            Severity.WARNING,
+            f"schedules.{schedule.id}",
+            f"has nobody on call during {_told(gaps, schedule.time_zone)}; steps that ring it go on to the next at once",
+            tuple(gaps),
+        )
+
+
+def _may_wake(reference: str, directory: Directory) -> bool:
+    kind, _, identifier = reference.partition(":")
+    if kind == "channel":
+        channel = directory.channels.get(identifier)
+        return channel is not None and channel.wakes
+    people: Iterable[str] = [identifier]
+    if kind == "schedule":
+        schedule = directory.schedules.get(identifier)
+        people = {person for layer in schedule.layers for person in layer.people} if schedule else []
+    known = [directory.people[person] for person in people if person in directory.people]
+    return any(
+        directory.channels[channel].wakes
+        for person in known
+        for channel in person.channels
+        if channel in directory.channels
+    )
+
+
+def _used_schedules(policies: Sequence[PolicySettings], directory: Directory) -> list[ScheduleSettings]:
+    references: list[str] = []
+    for policy in policies:
+        for level in (policy.orange, policy.red):
+            references += [reference for step in level.steps for reference in step.notify] if level else []
+        references += [policy.fallback] if policy.fallback else []
+    return [directory.schedules[name] for name in _schedule_names(references) if name in directory.schedules]
+
+
+def _schedule_names(references: Iterable[str]) -> list[str]:
+    found = [reference.removeprefix("schedule:") for reference in references if reference.startswith("schedule:")]
+    return list(dict.fromkeys(found))
+
+
+def _instants(schedules: Sequence[ScheduleSettings], now: datetime) -> list[datetime]:
+    since = now.astimezone(UTC)
+    instants = {since}
+    for schedule in schedules:
+        instants.update(changes(schedule, since, since + HORIZON))
+    return sorted(instants)
+
+
+def _gaps(instants: Sequence[datetime], end: datetime, covered: Callable[[datetime], bool]) -> list[Gap]:
+    gaps: list[Gap] = []
+    for since, until in zip(instants, [*instants[1:], end], strict=True):
+        if covered(since):
+            continue
+        if gaps and gaps[-1].until == since:
+            gaps[-1] = Gap(gaps[-1].since, until)
+        else:
+            gaps.append(Gap(since, until))
+    return gaps
+
+
+def _told(gaps: Sequence[Gap], zone_name: str) -> str:
+    zone = ZoneInfo(zone_name)
+    minutes = sum(int((gap.until - gap.since) / timedelta(minutes=1)) for gap in gaps)
+    named = [
+        f"{gap.since.astimezone(zone):%Y-%m-%d %H:%M} to {gap.until.astimezone(zone):%Y-%m-%d %H:%M}"
+        for gap in gaps[:MOST_GAPS]
+    ]
+    others = f" and {len(gaps) - MOST_GAPS} more stretches" if len(gaps) > MOST_GAPS else ""
+    return f"{minutes} minutes of the next {HORIZON.days} days ({', '.join(named)}{others}, {zone_name})"
