@@ -73,15 +73,21 @@ class Publisher:
         self._clock = clock
 
     def publish(
-        self, mentions: Sequence[Mention], *, teaches_only: bool = False, traceparent: str | None = None
+        self,
+        mentions: Sequence[Mention],
+        *,
+        only: frozenset[str] | None = None,
+        teaches_only: bool = False,
+        traceparent: str | None = None,
     ) -> list[Routed]:
         """Route, send, flush; what became of each mention, in order.
 
-        `teaches_only`: these are history, they teach the baseline and wake nobody.
+        `only`: the brands that their sender may speak of; None: all. `teaches_only`: these are history, they teach the
+        baseline and wake nobody.
         """
         now = self._clock.now()
         headers = ((TEACHES_ONLY_HEADER, b"1"),) if teaches_only else ()
-        routed = self._router.route(mentions)
+        routed = self._router.route(mentions, only)
         for item in routed:
             if isinstance(item.event, Mention):
                 encoded = encode_mention(

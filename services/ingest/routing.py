@@ -50,9 +50,9 @@ class Router:
         self._memory: OrderedDict[_Key, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
-    def route(self, mentions: Sequence[Mention]) -> list[Routed]:
+    def route(self, mentions: Sequence[Mention], only: frozenset[str] | None = None) -> list[Routed]:
         """What is to be done with each of them, in order. Brands that were given come first, then those that the text names,
-        then those of what it answers, quotes or reposts.
+        then those of what it answers, quotes or reposts; of all of them, `only` these.
 
         Changes nothing, so that it can be asked again after a failure: `remember` follows when all of it is on the bus.
         """
@@ -62,6 +62,8 @@ class Router:
             found = self._matcher.brands(mention.text)
             inherited = self._inherited(mention, pending)
             brands = tuple(dict.fromkeys((*mention.brands, *found, *inherited)))
+            if only is not None:
+                brands = tuple(brand for brand in brands if brand in only)
             key = (mention.source, mention.native_id)
             known = self._known(key, pending)
             updated = _is_update(mention) or (known is not None and known[0] < mention.version)

@@ -67,10 +67,20 @@ class Batch:
 class Source(Protocol):
     """One configured source. It keeps nothing between two calls that is not in the cursor."""
 
-    id: str
-    kind: str
-    every: float | None
-    """Seconds from the end of one reading to the next; None: once read to its end it is done."""
+    @property
+    def id(self) -> str:
+        """As in tocsin.yaml; names its lease."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Which adapter it is, as in tocsin.yaml."""
+        ...
+
+    @property
+    def every(self) -> float | None:
+        """Seconds from the end of one reading to the next; None: once read to its end it is done."""
+        ...
 
     def read(self, cursor: Cursor | None, stop: threading.Event) -> Iterator[Batch]:
         """Everything that is new since `cursor` (None: from the beginning), in the source's order.
