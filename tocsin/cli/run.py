@@ -88,10 +88,11 @@ def build(service: Service, given: Surroundings, *, port: int | None, receive: b
     components: list[Component]
     match service:
         case Service.INGEST:
-            from services.ingest import app as ingest
+            from services.ingest.app import Ingest
 
-            components, web, default = ingest.components(given), plain_app(given), api.ingest_port
-            web.include_router(ingest.router(given, _verifier(given)))
+            ingest = Ingest(given)
+            components, web, default = ingest.components(), plain_app(given), api.ingest_port
+            web.include_router(ingest.router(_verifier(given)))
         case Service.CLASSIFY:
             from services.classify import app as classify
 
@@ -127,9 +128,9 @@ def api_app(given: Surroundings, *, receive: bool) -> FastAPI:
 
     app = create_app(given)
     if receive:
-        from services.ingest import app as ingest
+        from services.ingest.app import Ingest
 
-        app.include_router(ingest.router(given, _verifier(given)))
+        app.include_router(Ingest(given).router(_verifier(given)))
     return app
 
 

@@ -78,7 +78,7 @@ def furnish(given: Surroundings, evening: Sequence[Mention], output: TextIO) -> 
     from services.alert import app as alert
     from services.api.app import create_app
     from services.classify import app as classify
-    from services.ingest import app as ingest
+    from services.ingest.app import Ingest
 
     api = given.configuration.api
     server = WebServer(create_app(given), api.host, api.port, name="web", health=given.health)
@@ -88,9 +88,10 @@ def furnish(given: Surroundings, evening: Sequence[Mention], output: TextIO) -> 
         given,
         configuration=given.configuration.model_copy(update={"api": api.model_copy(update={"public_url": server.url})}),
     )
-    story = Story(evening, ingest.publisher(served).publish, given.clock)
+    ingest = Ingest(served)
+    story = Story(evening, ingest.publisher().publish, given.clock)
     components = [
-        *ingest.components(served),
+        *ingest.components(),
         *classify.components(served),
         *alert.components(served, output=output),
         story,
