@@ -1,4 +1,4 @@
-"""What people ask of the mentions: lists in pages, figures over time, the loudest voices, and how each brand stands.
+"""What people ask of the mentions: lists in pages, figures over time, and the riskiest of them.
 
 Everywhere only what counts: about the brand, and in its counts; own posts are listed and never counted (house rule).
 """
@@ -16,13 +16,8 @@ from sqlalchemy import Integer, Row, Select, String, and_, case, cast, column, f
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.events import AuthorRole, SentimentLabel
-from tocsin.contracts.incidents import Level
 from tocsin.storage.base import UtcDateTime
-from tocsin.storage.tables.flow import BrandStateTable
 from tocsin.storage.tables.mentions import HourCountTable, MentionBrandTable, MentionState, MentionTable
-
-ABOUT_THE_BRAND = 0.5
-"""A mention of a lower relevance is not about the brand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +86,12 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class BrandStanding:
-    """What the latest evaluation found of a brand; `reasons` is a sentence a language, `score` 0–100."""
+class Thresholds:
+    """From the neural network's card: the risk from which a mention is harmful whatever its sentiment, and the relevance from
+    which it is about the brand (both 0–1)."""
 
-    brand: str
-    level: Level
-    score: float
-    evaluated_at: datetime | None
-    complete_up_to: datetime | None
-    reasons: dict[str, Any]
-    evidence: dict[str, Any]
+    risk: float = 0.5
+    relevance: float = 0.5
 
 
 def find_mentions(
@@ -120,14 +111,14 @@ def find_mentions(
 
 
 def find_risky(
-    session: Session, brand: str, since: datetime, until: datetime, *, risk: float, limit: int
+    session: Session, brand: str, since: datetime, until: datetime, *, thresholds: Thresholds, limit: int
 ) -> list[FoundMention]:
     """At most `limit` harmful mentions of a span of time that can be read and are not the brand's own, the riskiest first."""
     chosen = _chosen(MentionFilter(brand, since, until)).where(
         MentionTable.state == MentionState.LIVE,
         _not_own(),
-        MentionBrandTable.relevance >= ABOUT_THE_BRAND,
-        _harmful(risk),
+        MentionBrandTable.relevance >= thresholds.relevance,
+        _harmful(thresholds.risk),
     )
     ordered = chosen.order_by(
         func.coalesce(MentionBrandTable.risk, 0.0).desc(),
@@ -137,8 +128,8 @@ def find_risky(
     return [_found(row) for row in session.execute(ordered.limit(limit))]
 
 
-def count_spans(session: Session, brand: str, edges: Sequence[datetime], *, risk: float) -> list[Figures]:
-    """Figures between each two neighbours of `edges` (ascending); `risk` is the threshold of harm.
+def count_spans(session: Session, brand: str, edges: Sequence[datetime], *, thresholds: Thresholds) -> list[Figures]:
+    """Figures between each two neighbours of `edges` (ascending).
 
     Counted from the rows in one statement, so an author who wrote twice in a span is one author there.
     """
@@ -163,7 +154,7 @@ def count_spans(session: Session, brand: str, edges: Sequence[datetime], *, risk
             func.count(labels.mention_id),
             func.count(func.distinct(author)),
             func.sum(case((labels.sentiment == SentimentLabel.NEGATIVE, 1), else_=0)),
-            func.sum(case((_harmful(risk), 1), else_=0)),
+            func.sum(case((_harmful(thresholds.risk), 1), else_=0)),
         )
         .select_from(span)
         .join(
@@ -171,7 +162,7 @@ def count_spans(session: Session, brand: str, edges: Sequence[datetime], *, risk
             and_(labels.brand == brand, labels.published_at >= span.c.since, labels.published_at < span.c.until),
         )
         .join(MentionTable, MentionTable.id == labels.mention_id)
-        .where(labels.in_counts, labels.relevance >= ABOUT_THE_BRAND, _not_own())
+        .where(labels.in_counts, labels.relevance >= thresholds.relevance, _not_own())
         .group_by(span.c.position)
     ).all()
     counted = {row[0]: row for row in rows}
@@ -191,23 +182,6 @@ def mentions_by_hour(session: Session, brand: str, since: datetime, until: datet
         )
     )
     return {row.hour: int(row.counts.get("mentions", 0)) for row in rows}
-
-
-def brand_standings(session: Session, brands: Sequence[str]) -> dict[str, BrandStanding]:
-    """How brands stand, by id; one that was never evaluated is left out."""
-    rows = session.scalars(select(BrandStateTable).where(BrandStateTable.brand.in_(brands)))
-    return {
-        row.brand: BrandStanding(
-            brand=row.brand,
-            level=Level(row.level),
-            score=row.score,
-            evaluated_at=row.evaluated_at,
-            complete_up_to=row.complete_up_to,
-            reasons=row.reasons,
-            evidence=row.evidence,
-        )
-        for row in rows
-    }
 
 
 _COLUMNS = (

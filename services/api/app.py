@@ -1,0 +1,114 @@
+"""The composition root of `api`: what it is made of, and nothing else knows all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import JSONResponse
+
+from services.alert.protocol.directory import Directory
+from services.api.context import ApiContext
+from services.api.gate import Gate
+from services.api.pages.rendering import FOLDER
+from services.api.permission import Reader
+from services.api.routes import brands, incidents, mentions, pages, signing_in
+from tocsin import problems
+from tocsin.access.sessions import Sessions
+from tocsin.access.verifying import KeyVerifier
+from tocsin.clock import Clock, SystemClock
+from tocsin.network_card import NetworkCardUnreadable, read_network_card
+from tocsin.observability.logs import logger
+from tocsin.observability.routes import observability_routes
+from tocsin.process import Component, Surroundings
+from tocsin.storage.searches import Thresholds
+from tocsin.web import WebServer
+
+_log = logger(__name__)
+
+
+def components(surroundings: Surroundings, routers: Sequence[APIRouter] = ()) -> list[Component]:
+    """What the api process runs: a web server. `routers` are further routes behind the same port (`run all`: ingest's)."""
+    return [web_server(surroundings, routers)]
+
+
+def web_server(surroundings: Surroundings, routers: Sequence[APIRouter] = ()) -> WebServer:
+    """The API's server on `api.host` and `api.port`; `bind()` tells where it is before it runs."""
+    settings = surroundings.configuration.api
+    app = create_app(surroundings, routers)
+    return WebServer(app, settings.host, settings.port, name="api", health=surroundings.health)
+
+
+def create_app(
+    surroundings: Surroundings, routers: Sequence[APIRouter] = (), *, people_clock: Clock | None = None
+) -> FastAPI:
+    """The application with its gate. `people_clock` (the machine's) is what keys, links and sessions expire by.
+
+    It is another than that of the surroundings because a demo's clock runs many times faster than people click.
+    """
+    configuration, database = surroundings.configuration, surroundings.database
+    people_clock = people_clock or SystemClock()
+    surroundings.health.require("database", database.check)
+    sessions = Sessions(database, people_clock, configuration.api.session_lifetime)
+    app = FastAPI(
+        title="Tocsin",
+        version="1",
+        summary="What an alarm bell for brands knows, and what people do about it",
+        # Their pages load scripts from elsewhere, which the page's rules forbid; the description itself is below.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.context = ApiContext(
+        configuration=configuration,
+        database=database,
+        clock=surroundings.clock,
+        bus=surroundings.bus,
+        sessions=sessions,
+        directory=Directory.of(configuration),
+        thresholds=_thresholds(configuration.classifier.name),
+    )
+    problems.install(app)
+    pages.install_error_page(app)
+    for module in (mentions, brands, incidents):
+        app.include_router(module.router, responses=problems.RESPONSES)
+    app.include_router(_description(app))
+    app.include_router(pages.router)
+    app.include_router(signing_in.router)
+    app.include_router(observability_routes(surroundings.health))
+    for router in routers:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_middleware(
+        Gate,
+        verifier=KeyVerifier(database, people_clock, time.monotonic),
+        sessions=sessions,
+        public_url=configuration.api.public_url,
+        # Whoever brings routes of their own bounds their bodies: mentions are larger than commands.
+        large_bodies=frozenset(getattr(route, "path", "") for router in routers for route in router.routes),
+    )
+    return app
+
+
+def _description(app: FastAPI) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/v1/openapi.json")
+    def openapi(request: Request, _principal: Reader) -> JSONResponse:
+        described = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=request.app.routes)
+        return JSONResponse(described)
+
+    return router
+
+
+def _thresholds(classifier: str) -> Thresholds:
+    try:
+        card = read_network_card(classifier)
+    except NetworkCardUnreadable as error:
+        # People can look at what is there while classify says what is wrong with its network.
+        _log.warning("figures use the usual thresholds: the network's card cannot be read", error=str(error))
+        return Thresholds()
+    return Thresholds(risk=card.risk_threshold, relevance=card.relevance_threshold)

@@ -1,0 +1,60 @@
+"""What every route of one application works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from services.alert.protocol.directory import Directory
+from tocsin.access.principals import Principal
+from tocsin.access.sessions import Sessions
+from tocsin.bus.failures import BusError
+from tocsin.bus.port import Bus
+from tocsin.clock import Clock
+from tocsin.config import Configuration
+from tocsin.contracts.topics import CLASSIFIED, MENTIONS
+from tocsin.storage import ticks
+from tocsin.storage.database import Database
+from tocsin.storage.searches import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """Made once by `services.api.app.create_app`; `clock` is that of the mentions and incidents."""
+
+    configuration: Configuration
+    database: Database
+    clock: Clock
+    sessions: Sessions
+    directory: Directory
+    bus: Bus
+    thresholds: Thresholds
+
+    def brand_ids(self, principal: Principal) -> list[str]:
+        """The configured brands that a principal may see, in the order of the configuration."""
+        return [brand.id for brand in self.configuration.brands if principal.sees(brand.id)]
+
+    def complete_up_to(self, session: Session) -> datetime | None:
+        """Up to when everything that was published has been handled, by the ticks; None where that is not known now."""
+        try:
+            classified, mentions = self.bus.partitions(CLASSIFIED), self.bus.partitions(MENTIONS)
+        except BusError:
+            return None
+        return ticks.complete_up_to(session, classified_partitions=classified, mentions_partitions=mentions)
+
+    def sees(self, principal: Principal, brand: str) -> bool:
+        """True where the brand is configured and the principal may see it."""
+        return self.configuration.brand(brand) is not None and principal.sees(brand)
+
+
+def context_of(request: Request) -> ApiContext:
+    """The context of the application that the request came to."""
+    context: ApiContext = request.app.state.context
+    return context
+
+
+Context = Annotated[ApiContext, Depends(context_of)]
