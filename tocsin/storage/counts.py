@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, cast, delete, func, insert, select
+from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, select, type_coerce
 from sqlalchemy.orm import Session
 
 from tocsin.storage import brands
@@ -107,10 +107,11 @@ def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -
 
 def observations(session: Session, brand: str, since: datetime, until: datetime) -> list[ObservedRow]:
     """The mentions of a brand that are in its counts, from `since` (included) to `until`, in order of time; own posts too."""
-    link, mention = MentionBrandTable, MentionTable
-    rows = session.execute(
+    # Plain columns of plain tables, and ids as text: entities and UUID objects would take longer than the query.
+    link, mention = MentionBrandTable.__table__.c, MentionTable.__table__.c
+    rows = session.connection().execute(
         select(
-            link.mention_id,
+            _as_text(session, link.mention_id),
             link.published_at,
             mention.author_key,
             link.sentiment,
@@ -130,11 +131,11 @@ def observations(session: Session, brand: str, since: datetime, until: datetime)
             func.coalesce(mention.likes, 0) + func.coalesce(mention.reposts, 0) + func.coalesce(mention.replies, 0),
             mention.wakes,
         )
-        .join(mention, mention.id == link.mention_id)
+        .select_from(MentionBrandTable.__table__.join(MentionTable.__table__, mention.id == link.mention_id))
         .where(link.brand == brand, link.published_at >= since, link.published_at < until, link.in_counts)
         .order_by(link.published_at, link.mention_id)
     )
-    return [ObservedRow._make((str(row[0]), *row[1:5], _kinds(row[5]), *row[6:])) for row in rows]
+    return [ObservedRow._make((_dashed(row[0]), *row[1:5], _kinds(row[5]), *row[6:])) for row in rows.all()]
 
 
 def history(session: Session, brand: str, since: datetime, until: datetime) -> list[tuple[datetime, dict[str, Any]]]:
@@ -145,6 +146,17 @@ def history(session: Session, brand: str, since: datetime, until: datetime) -> l
         .order_by(HourCountTable.hour)
     )
     return [(row.hour, row.counts) for row in rows]
+
+
+def _as_text(session: Session, identifier: ColumnElement[Any]) -> ColumnElement[str]:
+    # SQLite holds it as 32 digits already.
+    return type_coerce(identifier, Text) if session.get_bind().dialect.name == "sqlite" else cast(identifier, Text)
+
+
+def _dashed(identifier: str) -> str:
+    if len(identifier) != 32:
+        return identifier
+    return f"{identifier[:8]}-{identifier[8:12]}-{identifier[12:16]}-{identifier[16:20]}-{identifier[20:]}"
 
 
 def _kinds(stored: str) -> tuple[str, ...]:

@@ -1,0 +1,78 @@
+"""Upkeep: what has outlived its use goes from the database, a little at a time, in one process at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from tocsin.bus.failures import Retryable
+from tocsin.clock import Clock
+from tocsin.contracts.settings.services import RetentionSettings
+from tocsin.observability.health import Health
+from tocsin.observability.logs import logger
+from tocsin.storage import leases, mentions, outbox
+from tocsin.storage.database import Database
+
+_log = logger(__name__)
+
+LEASE = "upkeep"
+EVERY = timedelta(minutes=5)
+AT_ONCE = 1000
+"""Mentions that are deleted in one transaction, so that nobody waits long."""
+
+
+class Upkeep:
+    """Forgets tombstones that the stream has passed, mentions past their retention, and old published events."""
+
+    name = "upkeep"
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        owner: str,
+        *,
+        retention: RetentionSettings,
+        complete_up_to: Callable[[Session], datetime | None],
+        health: Health,
+    ) -> None:
+        """`owner` is unique to the process."""
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._retention = retention
+        self._complete_up_to = complete_up_to
+        self._health = health
+
+    def run(self, stop: threading.Event) -> None:
+        """Clean up every five minutes until `stop` is set; a database that is away is waited for."""
+        while not stop.is_set():
+            self._health.beat(self.name, limit_seconds=3 * EVERY.total_seconds())
+            try:
+                self.clean_up(stop)
+            except Retryable as error:
+                _log.warning("waiting to clean up", error=str(error))
+            stop.wait(EVERY.total_seconds())
+
+    def clean_up(self, stop: threading.Event) -> None:
+        """Do it once, if no other process is at it; what is left when `stop` is set waits for the next time."""
+        now = self._clock.now()
+        with self._database.unit_of_work() as session:
+            # Longer than the pause, so that it stays with one process while that lives.
+            if not leases.acquire(session, LEASE, self._owner, now=now, length=2 * EVERY):
+                return
+            complete = self._complete_up_to(session)
+            tombstones = mentions.forget_tombstones(session, complete) if complete is not None else 0
+            events = outbox.purge(session, now - self._retention.bus)
+        old = 0
+        while not stop.is_set():
+            with self._database.unit_of_work() as session:
+                gone = mentions.forget_published_before(session, now - self._retention.mentions, AT_ONCE)
+            old += gone
+            if gone < AT_ONCE:
+                break
+        if tombstones or events or old:
+            _log.info("cleaned up", tombstones=tombstones, events=events, mentions=old)
