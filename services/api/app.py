@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
@@ -30,24 +28,19 @@ from tocsin.web import WebServer
 _log = logger(__name__)
 
 
-def components(surroundings: Surroundings, routers: Sequence[APIRouter] = ()) -> list[Component]:
-    """What the api process runs: a web server. `routers` are further routes behind the same port (`run all`: ingest's)."""
-    return [web_server(surroundings, routers)]
-
-
-def web_server(surroundings: Surroundings, routers: Sequence[APIRouter] = ()) -> WebServer:
-    """The API's server on `api.host` and `api.port`; `bind()` tells where it is before it runs."""
+def components(surroundings: Surroundings) -> list[Component]:
+    """What the api process runs: a web server on `api.host` and `api.port`, which it listens on from now on."""
     settings = surroundings.configuration.api
-    app = create_app(surroundings, routers)
-    return WebServer(app, settings.host, settings.port, name="api", health=surroundings.health)
+    server = WebServer(create_app(surroundings), settings.host, settings.port, name="api", health=surroundings.health)
+    server.bind()
+    return [server]
 
 
-def create_app(
-    surroundings: Surroundings, routers: Sequence[APIRouter] = (), *, people_clock: Clock | None = None
-) -> FastAPI:
-    """The application with its gate. `people_clock` (the machine's) is what keys, links and sessions expire by.
+def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None) -> FastAPI:
+    """The application with its gate; routes that are added to it later stand behind the gate, too.
 
-    It is another than that of the surroundings because a demo's clock runs many times faster than people click.
+    `people_clock` (the machine's) is what keys, links and sessions expire by. It is another than that of the surroundings
+    because a demo's clock runs many times faster than people click.
     """
     configuration, database = surroundings.configuration, surroundings.database
     people_clock = people_clock or SystemClock()
@@ -79,16 +72,12 @@ def create_app(
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(observability_routes(surroundings.health))
-    for router in routers:
-        app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_middleware(
         Gate,
         verifier=KeyVerifier(database, people_clock, time.monotonic),
         sessions=sessions,
         public_url=configuration.api.public_url,
-        # Whoever brings routes of their own bounds their bodies: mentions are larger than commands.
-        large_bodies=frozenset(getattr(route, "path", "") for router in routers for route in router.routes),
     )
     return app
 

@@ -30,6 +30,8 @@ FORM_HEADER = "x-form-token"
 BODY_LIMIT = 64 * 1024
 """Bytes of a request's body; what is sent here are commands of a few words."""
 
+_BOUNDED_BY_THEIR_ROUTE = {"/v1/mentions"}
+"""Where one process serves everything, mentions come in here, too; they are larger than commands."""
 _SIGN_IN = "/sign-in"
 _STATIC = "/static/"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -51,7 +53,7 @@ SECURITY_HEADERS = {
 class Gate:
     """ASGI middleware around the whole application.
 
-    `large_bodies` are paths whose routes bound the body themselves. `public_url` is where people find the page behind a
+    `public_url` is where people find the page behind a
     proxy; where it begins with https, browsers are told to come by nothing else.
     """
 
@@ -62,13 +64,11 @@ class Gate:
         verifier: KeyVerifier,
         sessions: Sessions,
         public_url: str | None = None,
-        large_bodies: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._verifier = verifier
         self._sessions = sessions
         self._public = urlsplit(public_url or "")
-        self._large_bodies = large_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -86,7 +86,7 @@ class Gate:
 
         headers = Headers(scope=scope)
         try:
-            if scope["method"] not in _SAFE_METHODS and scope["path"] not in self._large_bodies:
+            if scope["method"] not in _SAFE_METHODS and scope["path"] not in _BOUNDED_BY_THEIR_ROUTE:
                 receive, body = await _bounded(headers, receive)
             else:
                 body = b""
@@ -153,8 +153,8 @@ class Gate:
             headers[name] = value
         if self._public.scheme == "https":
             headers["Strict-Transport-Security"] = "max-age=31536000"
-        if not path.startswith(_STATIC):
-            headers["Cache-Control"] = "no-store"
+        # Static files are asked for again each time, and mostly answered with 304: an upgrade is seen at once.
+        headers["Cache-Control"] = "no-cache" if path.startswith(_STATIC) else "no-store"
 
 
 def session_cookie(headers: Headers) -> str | None:
