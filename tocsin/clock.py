@@ -73,6 +73,27 @@ class ScaledClock:
         return event.wait(max(self.SHORTEST_WAIT, seconds / self._speed))
 
 
+class RehearsalClock:
+    """A clock that several processes can share: it agreed with the machine's at `origin` and runs `speed` times as fast since.
+
+    For rehearsals of a whole installation, where an evening passes in a few minutes; never for the real thing.
+    """
+
+    SHORTEST_WAIT = ScaledClock.SHORTEST_WAIT
+
+    def __init__(self, origin: datetime, speed: float) -> None:
+        if origin.tzinfo is None or speed <= 0:
+            raise ValueError("a rehearsal clock needs an origin with an offset, and a speed above 0")
+        self._origin = origin.astimezone(UTC)
+        self._speed = speed
+
+    def now(self) -> datetime:
+        return self._origin + (datetime.now(UTC) - self._origin) * self._speed
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(max(self.SHORTEST_WAIT, seconds / self._speed))
+
+
 class ManualClock:
     """A clock that stands still until a test moves it."""
 

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,17 +108,39 @@ class Environment:
     home: Path
     database_url: SecretStr | None
     kafka_bootstrap_servers: str | None
+    rehearsal: tuple[datetime, float] | None = None
+    """Origin and speed of a rehearsal's clock; None: the machine's own time."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
-        """From `TOCSIN_HOME` (default `.tocsin`), `DATABASE_URL` and `KAFKA_BOOTSTRAP_SERVERS`."""
+        """From `TOCSIN_HOME` (default `.tocsin`), `DATABASE_URL`, `KAFKA_BOOTSTRAP_SERVERS` and `TOCSIN_REHEARSAL`.
+
+        `TOCSIN_REHEARSAL=60@2026-03-14T20:00:00+01:00` lets time run sixty times as fast since that instant. Raises
+        ConfigurationError.
+        """
         variables = os.environ if variables is None else variables
         url = variables.get("DATABASE_URL")
         return cls(
             home=Path(variables.get("TOCSIN_HOME") or ".tocsin"),
             database_url=SecretStr(url) if url else None,
             kafka_bootstrap_servers=variables.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+            rehearsal=_rehearsal(variables.get("TOCSIN_REHEARSAL")),
         )
+
+
+def _rehearsal(written: str | None) -> tuple[datetime, float] | None:
+    if not written:
+        return None
+    speed, _, origin = written.partition("@")
+    try:
+        at = datetime.fromisoformat(origin)
+        if at.tzinfo is None or not float(speed) > 0:
+            raise ValueError
+        return at, float(speed)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"TOCSIN_REHEARSAL={written}: write speed@origin, such as 60@2026-03-14T20:00:00+01:00, or unset it"
+        ) from error
 
 
 def load(path: Path, variables: Mapping[str, str] | None = None) -> Configuration:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
-from tocsin.clock import SystemClock
+from tocsin.clock import Clock, SystemClock
 from tocsin.contracts.events import Mention
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class RejectedLines:
 
 
 @contextmanager
-def mentions_of(file: Path, out: Path | None) -> Iterator[tuple[Iterator[Mention], RejectedLines]]:
+def mentions_of(
+    file: Path, out: Path | None, clock: Clock | None = None
+) -> Iterator[tuple[Iterator[Mention], RejectedLines]]:
     """The valid mentions of a file, in its order; the others go to the rejected lines.
 
     Raises CommandFailed: status 2 for a file that is not there, 1 for one that cannot be read.
@@ -83,7 +85,7 @@ def mentions_of(file: Path, out: Path | None) -> Iterator[tuple[Iterator[Mention
 
     def valid() -> Iterator[Mention]:
         try:
-            for item in read_mentions(file, SystemClock()):
+            for item in read_mentions(file, clock or SystemClock()):
                 if isinstance(item, Rejected):
                     rejected(item)
                 else:

@@ -15,9 +15,9 @@ from tocsin.cli.files import STANDARD, mentions_of, nothing_valid
 from tocsin.cli.history import import_history
 from tocsin.cli.networks import open_labeller
 from tocsin.cli.progress import progress
-from tocsin.cli.surroundings import ConfigurationFile, load_configuration, open_configured_bus, open_database
-from tocsin.clock import SystemClock
-from tocsin.config import Environment
+from tocsin.cli.surroundings import ConfigurationFile, clock_of, load_configuration, open_configured_bus, open_database
+from tocsin.clock import Clock
+from tocsin.config import Configuration, Environment
 from tocsin.contracts.events import Mention
 from tocsin.contracts.topics import FLOW
 from tocsin.matching import BrandMatcher
@@ -48,12 +48,12 @@ def replay(
     from services.ingest.replay import replay as play
     from services.ingest.routing import Router
 
-    configuration, environment, clock = load_configuration(config), Environment.read(), SystemClock()
+    configuration, environment, clock = _opened(config)
     pace = _pace(speed, as_now, file)
     stop = threading.Event()
     stop_on_signals(stop)
     with (
-        mentions_of(file, None) as (mentions, rejected),
+        mentions_of(file, None, clock) as (mentions, rejected),
         closing(open_configured_bus(configuration, environment, clock)) as bus,
         progress("replay") as advance,
     ):
@@ -86,7 +86,7 @@ def import_(
     from services.classify.handler import ClassifyHandler
     from services.ingest.routing import Outcome, Router
 
-    configuration, environment, clock = load_configuration(config), Environment.read(), SystemClock()
+    configuration, environment, clock = _opened(config)
     router = Router(configuration.brands)
     unmatched = 0
 
@@ -101,7 +101,7 @@ def import_(
                 unmatched += 1
 
     with (
-        mentions_of(file, None) as (mentions, rejected),
+        mentions_of(file, None, clock) as (mentions, rejected),
         closing(open_database(configuration, environment)) as database,
         closing(open_configured_bus(configuration, environment, clock)) as bus,
         progress("import") as advance,
@@ -114,6 +114,11 @@ def import_(
         if not imported and not unmatched:
             raise nothing_valid(file, rejected)
     print(f"{imported} imported, {unmatched} about no brand, {rejected.count} rejected.")
+
+
+def _opened(config: Path | None) -> tuple[Configuration, Environment, Clock]:
+    environment = Environment.read()
+    return load_configuration(config), environment, clock_of(environment)
 
 
 def _pace(speed: str, as_now: bool, file: Path) -> Pace:

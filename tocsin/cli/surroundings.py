@@ -11,7 +11,7 @@ import typer
 
 from tocsin.bus.opening import open_bus
 from tocsin.bus.port import Bus
-from tocsin.clock import Clock, SystemClock
+from tocsin.clock import Clock, RehearsalClock, SystemClock
 from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, load
 from tocsin.contracts.topics import FLOW, dead_letter_topic
 from tocsin.observability.health import Health
@@ -51,12 +51,17 @@ def open_configured_bus(configuration: Configuration, environment: Environment, 
     )
 
 
+def clock_of(environment: Environment) -> Clock:
+    """The machine's time, unless this is a rehearsal."""
+    return RehearsalClock(*environment.rehearsal) if environment.rehearsal else SystemClock()
+
+
 @contextmanager
 def surroundings(
     configuration: Configuration, environment: Environment, clock: Clock | None = None
 ) -> Iterator[Surroundings]:
     """Open everything, make the topics that are missing, and close it all at the end. The tables must be there already."""
-    clock = clock or SystemClock()
+    clock = clock or clock_of(environment)
     database = open_database(configuration, environment)
     bus = open_configured_bus(configuration, environment, clock)
     health = Health()
