@@ -8,7 +8,7 @@ field. 202 when at least one was accepted (also where no brand was found in it),
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -147,6 +147,8 @@ def create_router(receiver: Receiver, verifier: KeyVerifier) -> APIRouter:
     def sender(request: Request) -> Principal:
         return _authenticate(request, verifier)
 
+    allowed = Depends(sender)
+
     router = APIRouter(tags=["mentions"])
 
     @router.post(
@@ -165,7 +167,7 @@ def create_router(receiver: Receiver, verifier: KeyVerifier) -> APIRouter:
             }
         },
     )
-    async def receive_mentions(request: Request, principal: Annotated[Principal, Depends(sender)]) -> Receipt:
+    async def receive_mentions(request: Request, principal: Principal = allowed) -> Receipt:
         body = await _body(request)
         return await run_in_threadpool(receiver.receive, body, principal, request.headers.get("traceparent"))
 
