@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tocsin.contracts.events import RiskKind
-from tocsin.contracts.settings.base import Duration, Settings
+from tocsin.contracts.settings.base import Duration, Settings, format_duration
 
 CRISIS_WORDS = (
     # fr
@@ -47,7 +47,7 @@ class BaselineSettings(Settings):
     """How many samples the same hour of all days counts for, beside those of the same hour of the week."""
     prior_variation: Annotated[float, Field(ge=0)] = 0.3
     """How much a brand nobody knows yet swings from day to day by itself: the standard deviation of its level, as a share."""
-    prior_days: Annotated[float, Field(gt=0)] = 4.0
+    prior_days: Annotated[float, Field(gt=0)] = 2.0
     """How many days of its own calm weigh as much as that guess."""
     longest_mask: Duration = timedelta(days=3)
     """Hours under alert do not teach, up to this long after it began; what lasts longer is the new normal."""
@@ -65,10 +65,13 @@ class GateSettings(Settings):
     """What must be true before anybody is woken."""
 
     windows: tuple[WindowSettings, ...] = (
-        WindowSettings(length=timedelta(hours=1)),
-        WindowSettings(length=timedelta(hours=3)),
-        WindowSettings(length=timedelta(hours=24)),
+        WindowSettings(length=timedelta(minutes=30), surprise=4.0),
+        WindowSettings(length=timedelta(hours=1), surprise=3.8),
+        WindowSettings(length=timedelta(hours=3), surprise=3.6),
+        WindowSettings(length=timedelta(hours=6), surprise=3.3),
+        WindowSettings(length=timedelta(hours=24), surprise=3.0),
     )
+    """Long windows see a slow burn, short ones a blaze. A month has fewer long windows, so they may be less surprising."""
     at_once: Annotated[float, Field(gt=0)] = 8.0
     """`S_N` from which no second evaluation is waited for."""
     closes_below: Annotated[float, Field(ge=0)] = 2.0
@@ -84,6 +87,11 @@ class GateSettings(Settings):
     def _in_order(self) -> Self:
         if not self.windows:
             raise ValueError("the gate needs at least one window, such as {length: 1 h}")
+        longest = max(window.length for window in self.windows)
+        if longest > timedelta(hours=24):
+            raise ValueError(
+                f"a window of {format_duration(longest)} is too long; single mentions are looked at for 24 h"
+            )
         lowest = min(window.surprise for window in self.windows)
         if not self.closes_below < lowest <= self.at_once:
             raise ValueError(
