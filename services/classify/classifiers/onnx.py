@@ -18,8 +18,8 @@ from services.classify.classifiers.answers import empty_labels, packed_embedding
 from services.classify.classifiers.port import ClassifierUnavailableError, HarmfulRate, Labels, Thresholds
 from services.classify.classifiers.preparation import prepare
 
-FILES = ("model.onnx", "tokenizer.json", "config.json", "metrics.json")
-"""What a folder must hold; `models/export.py` and `models/evaluate.py` write them."""
+FILES = ("model.onnx", "tokenizer.json", "config.json")
+"""What a folder must hold; `models/export.py` writes them."""
 
 _OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
 
@@ -37,18 +37,17 @@ class OnnxClassifier:
         if missing:
             raise ClassifierUnavailableError(
                 f"{folder} holds no complete classifier: {', '.join(missing)} missing. Give a folder that "
-                "models/export.py and models/evaluate.py wrote, or leave `classifier.name` out to use the one that ships"
+                "models/export.py wrote, or leave `classifier.name` out to use the one that ships"
             )
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             self._name = str(config["name"])
             self._revision = str(config["revision"])
             self._sentiments: list[str] = config["sentiments"]
             self._kinds: list[str] = config["kinds"]
             self._temperatures: dict[str, float] = config["temperatures"]
             self._thresholds = Thresholds(**config["thresholds"])
-            self._rates = {k: HarmfulRate(v["tpr"], v["fpr"]) for k, v in metrics["harmful_rates"].items()}
+            self._rates = {k: HarmfulRate(v["tpr"], v["fpr"]) for k, v in config["harmful_rates"].items()}
             self._pad = int(config["pad_id"])
             self._width = int(config["embedding_width"])
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
