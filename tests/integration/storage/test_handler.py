@@ -160,21 +160,6 @@ def test_two_processes_that_have_the_same_records_at_once(
     assert contents.hour_counts() == contents.counted_from_nothing() == {}
 
 
-# SQLite lets nobody write while somebody else does.
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_mark_that_is_set_while_somebody_counts_survives(
-    database: Database, handler: AlertHandler, contents: Contents
-) -> None:
-    handler.handle([classified_record("1")])
-    with database.unit_of_work() as session:
-        # A handler that has written and not yet committed, while the evaluator counts the same hour.
-        received = handler._received(classified("2", author="ben"), NOON)
-        mentions.write(session, [received])
-        assert contents.recount("acme") == 1
-    assert contents.recount("acme") == 1
-    assert contents.hour_counts()[("acme", NOON)]["mentions"] == 2
-
-
 def test_authors_are_counted_once_an_hour_and_the_brands_own_never(handler: AlertHandler, contents: Contents) -> None:
     own = Author(id="acme-care", role=AuthorRole.OWN)
     handler.handle(
