@@ -60,4 +60,5 @@ def _surroundings(words: Wording, now: datetime) -> Mapping[str, Any]:
         "verdicts": list(Verdict),
         "who": None,
         "form_token": None,
+        "link": None,
     }
