@@ -152,7 +152,7 @@ class EmbeddedProducer:
     def send(self, record: Outgoing) -> None:
         size = len(record.value) + len(record.key or b"")
         if size > MAX_RECORD_BYTES:
-            self._buffer.clear()
+            self.close()
             raise RecordTooLarge(record.topic, size, MAX_RECORD_BYTES)
         self._buffer.append((record, next(self._turns) if record.key is None else 0))
         self._bytes += size
@@ -168,4 +168,4 @@ class EmbeddedProducer:
             self._log.appended.notify_all()
 
     def close(self) -> None:
-        self._buffer.clear()
+        self._buffer, self._bytes = [], 0

@@ -118,6 +118,8 @@ class KafkaBus:
             allow_auto_create_topics=False,
             max_poll_records=max_records,
             session_timeout_ms=session_ms,
+            # How long others wait for us in a rebalance; the worker polls many times a second, even when it is busy.
+            max_poll_interval_ms=60_000,
             heartbeat_interval_ms=min(3000, session_ms // 4),
             metadata_max_age_ms=60_000,
             partition_assignment_strategy=(CooperativeStickyAssignor,),

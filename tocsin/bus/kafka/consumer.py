@@ -15,6 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from tocsin.bus.failures import BusError, BusUnavailable, NotOwner, PositionGone
 from tocsin.bus.kafka.connection import ANSWER_MS, Connection
+from tocsin.bus.kafka.joining import UncollectedJoins
 from tocsin.bus.port import PartitionsChanged, Record, TopicPartition
 
 MEMBERSHIP_LOST = (
@@ -44,13 +45,14 @@ class KafkaGroupConsumer:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._ownership = _Ownership(connection)
+        self._joining = UncollectedJoins(client._coordinator)
         client.subscribe([connection.prefix + topic for topic in topics], listener=self._ownership)
 
     def poll(self, timeout: float) -> list[Record]:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                found = self._client.poll(timeout_ms=max(0, int((deadline - time.monotonic()) * 1000)))
+                found = self._client.poll(timeout_ms=self._joining.least_ms(deadline - time.monotonic()))
             except kafka_errors.NoOffsetForPartitionError as error:
                 # No position yet: a new group, or a partition added later. Both begin at the beginning.
                 self._client.seek_to_beginning(*error.args[0])
@@ -105,10 +107,10 @@ class KafkaGroupConsumer:
             positions = {item: self._client.committed(item, timeout_ms=ANSWER_MS) for item in wanted}
         except kafka_errors.KafkaError as error:
             raise self._connection.failure(error) from error
-        # A group without a position stands at the beginning.
+        # A group without a position stands at the beginning. Some brokers (Tansu) count a last batch as one record.
         return {
-            self._connection.ours(item): ends[item] - (first[item] if positions[item] is None else positions[item])
-            for item in wanted
+            self._connection.ours(item): max(0, ends[item] - (position if position is not None else first[item]))
+            for item, position in positions.items()
         }
 
     def close(self) -> None:

