@@ -54,11 +54,7 @@ class RssSource:
         if answer is None:
             return
         body, headers = answer
-        feed = feedparser.parse(body, response_headers={"content-type": headers.get("content-type", "")})
-        if not feed.entries and (feed.bozo or not feed.version):
-            raise SourceUnavailable(
-                f"{self._where} answered with what is neither RSS nor Atom; look at the address in a browser"
-            )
+        feed = self._parsed(body, headers)
         entries = list(reversed(feed.entries))
         seen: dict[str, Any] = dict(known.get("entries", {}))
         items = [item for entry in entries if (item := self._told_once(entry, feed.feed, seen)) is not None]
@@ -66,6 +62,17 @@ class RssSource:
             del seen[key]
         validators = {name: headers[name] for name in ("etag", "last-modified") if name in headers}
         yield Batch(tuple(items), {**validators, "entries": seen})
+
+    def _parsed(self, body: bytes, headers: Mapping[str, str]) -> Any:
+        try:
+            feed = feedparser.parse(body, response_headers={"content-type": headers.get("content-type", "")})
+        except Exception as error:
+            raise SourceUnavailable(f"{self._where} cannot be parsed: {type(error).__name__}") from error
+        if not feed.entries and (feed.bozo or not feed.get("version")):
+            raise SourceUnavailable(
+                f"{self._where} answered with what is neither RSS nor Atom; look at the address in a browser"
+            )
+        return feed
 
     def _fetch(self, known: Cursor, stop: threading.Event) -> tuple[bytes, Mapping[str, str]] | None:
         """The feed's bytes and the headers of the answer; None where it has not changed."""
