@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import isfinite, sqrt
+from math import isfinite, isnan, sqrt
 
 THRESHOLD = 7.0
 """Standard deviations from which an alert begins. Higher: fewer false ones, and later."""
@@ -89,7 +89,7 @@ def _read_value(text: str, line: int) -> float | None:
         value = float(text)
     except ValueError:
         raise BadSeries(f"line {line}: {text!r} is no number") from None
-    if value != value:
+    if isnan(value):
         return None
     if value < 0 or not isfinite(value):
         raise BadSeries(f"line {line}: {text!r} is no count; counts are 0 or more, and finite")

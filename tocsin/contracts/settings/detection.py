@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tocsin.contracts.events import RiskKind
-from tocsin.contracts.settings.base import Duration, Settings, format_duration
+from tocsin.contracts.events import RiskKind, Share
+from tocsin.contracts.settings.base import Duration, Identifier, Settings, format_duration
 
 CRISIS_WORDS = (
     # fr
@@ -171,6 +171,33 @@ class LatenessSettings(Settings):
     """A mention dated further ahead than this is from no clock of ours: it wakes nobody."""
 
 
+class WatchRuleSettings(Settings):
+    """The second door: a single mention that meets every condition written here rings at once. At least one must be."""
+
+    id: Identifier
+    brands: tuple[Identifier, ...] = ()
+    """For these brands; for all, when empty."""
+    level: Literal["orange", "red"] = "orange"
+    authors: tuple[str, ...] = ()
+    """Ids or names of authors."""
+    outlets: tuple[str, ...] = ()
+    kinds: tuple[RiskKind, ...] = ()
+    """Any of these kinds of risk, above its threshold."""
+    risk: Share | None = None
+    """Risk at least."""
+    reach: Annotated[int, Field(ge=0)] | None = None
+    """Followers of the author at least; a source that gives none does not meet it."""
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        if not (self.authors or self.outlets or self.kinds or self.risk is not None or self.reach is not None):
+            raise ValueError(
+                f"the watch rule {self.id} has no condition and would ring at each mention; "
+                "give it authors, outlets, kinds, risk or reach"
+            )
+        return self
+
+
 class DetectionSettings(Settings):
     """The `detection` section."""
 
@@ -182,3 +209,4 @@ class DetectionSettings(Settings):
     silence: SilenceSettings = SilenceSettings()
     lateness: LatenessSettings = LatenessSettings()
     crisis_words: tuple[str, ...] = CRISIS_WORDS
+    watch: tuple[WatchRuleSettings, ...] = ()
