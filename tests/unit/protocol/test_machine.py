@@ -98,7 +98,9 @@ class Protocol(RuleBasedStateMachine):
                 self.state, self.ends, self.acknowledged_level = IncidentState.TRIGGERED, None, None
                 self.begin()
             self.call_what_is_due()
+            before = self.incident
             self.ask(StepDue() if timer.kind is TimerKind.STEP else AcknowledgementDue())
+            assert self.incident != before, "a due timer changed nothing: it would go off for ever"
         self.now = until
         assert self.ends is None or self.ends > self.now, "an acknowledgement ended unnoticed"
         assert not self.expected or self.expected[0][0] > self.now, "a step was lost"
@@ -159,5 +161,5 @@ class Protocol(RuleBasedStateMachine):
         assert len(self.incident.timers) <= 1
 
 
-Protocol.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestProtocol = Protocol.TestCase
