@@ -143,11 +143,18 @@ def test_two_evaluators_that_count_one_brand_do_it_one_after_the_other(
     database: Database, handler: AlertHandler, contents: Contents
 ) -> None:
     handler.handle([classified_record("1")])
-    with database.unit_of_work() as session:
-        counts.recount(session, "acme", lambda _: {NOON: {"mentions": 1}}, now=NOON)
+    second = threading.Thread(target=contents.recount, args=("acme",))
+
+    def count_slowly(rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
         handler.handle([classified_record("2", author="ben")])
-        with meanwhile_blocked(database, lambda: contents.recount("acme")):
-            session.commit()
+        second.start()
+        # Were it not for the lock, the second would be through by now, and be overwritten.
+        second.join(0.3)
+        return {NOON: {"mentions": len(rows)}}
+
+    with database.unit_of_work() as session:
+        counts.recount(session, "acme", count_slowly, now=NOON)
+    second.join(30)
     assert contents.hour_counts()[("acme", NOON)]["mentions"] == 2
 
 
