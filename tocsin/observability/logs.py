@@ -24,7 +24,10 @@ def configure_logs(*, process: str, level: str = "info", pretty: bool | None = N
     ]
     renderer: structlog.typing.Processor
     if pretty:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain tracebacks: the richer ones print local variables, texts and keys among them.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     else:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
