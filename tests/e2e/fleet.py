@@ -99,7 +99,10 @@ class Fleet:
 
     def logs(self) -> str:
         """The end of every log, for a test that failed."""
-        tails = [f"--- {path.name}\n{path.read_text('utf-8', 'replace')[-4000:]}" for path in sorted(self.folder.glob("*.log"))]
+        tails = [
+            f"--- {path.name}\n{path.read_text('utf-8', 'replace')[-4000:]}"
+            for path in sorted(self.folder.glob("*.log"))
+        ]
         return "\n".join(tails)
 
     def client(self, *scopes: str) -> httpx.Client:
@@ -136,7 +139,9 @@ class Fleet:
             return False
 
     def _variables(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}}
+        kept = {
+            name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
+        }
         return {
             **kept,
             "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -169,7 +174,14 @@ def running(
             }
         ],
         "channels": [
-            {"kind": "webhook", "id": "phones", "url": webhook, "secret": secret, "wakes": True, "allow_private_address": True}
+            {
+                "kind": "webhook",
+                "id": "phones",
+                "url": webhook,
+                "secret": secret,
+                "wakes": True,
+                "allow_private_address": True,
+            }
         ],
         "bus": dict(bus),
         "api": {"port": first, "ingest_port": first + 1, "classify_port": first + 2, "alert_port": first + 3},
@@ -202,7 +214,9 @@ def quiet_history(before: datetime, days: int = 8, a_day: int = 60) -> list[dict
         "The new Lunéa is really good",
     )
     return [
-        mention(f"quiet-{number}", texts[number % len(texts)], before - step * (number + 1), author=f"calm-{number % 97}")
+        mention(
+            f"quiet-{number}", texts[number % len(texts)], before - step * (number + 1), author=f"calm-{number % 97}"
+        )
         for number in range(days * a_day)
     ]
 
@@ -215,7 +229,10 @@ def crisis(at: datetime, count: int, name: str = "crisis") -> list[dict[str, Any
         "Boycott Lunéa, ils savaient et n'ont rien dit, scandaleux",
         "Lunéa lied to us, never again, awful company",
     )
-    return [mention(f"{name}-{number}", texts[number % len(texts)], at, author=f"angry-{name}-{number}") for number in range(count)]
+    return [
+        mention(f"{name}-{number}", texts[number % len(texts)], at, author=f"angry-{name}-{number}")
+        for number in range(count)
+    ]
 
 
 def mention(native_id: str, text: str, at: datetime, *, author: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -27,30 +26,22 @@ def detect(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: standard output.")] = None,
 ) -> None:
     """Score each row of a series of counts by the rows before it, and mark where an alert begins."""
-    from services.alert.detection.series import SeriesError, detect_rows
+    from services.alert.detection.series import BadSeries, detect_rows
 
     if not file.is_file():
         raise CommandFailed(f"{file}: there is no such file", WRONG_CALL)
-    with file.open(encoding="utf-8-sig", newline="") as stream, written(out) as output, progress("detect") as advance:
-        writer = csv.writer(output, lineterminator="\n")
-        writer.writerow(HEADER)
-        rejected = _Rejected()
-        count = 0
-        try:
-            for row in detect_rows(_rows(file, csv.reader(stream), advance), on_rejected=rejected):
-                writer.writerow([row.timestamp, row.value, f"{row.score:.4f}", int(row.alert)])
-                count += 1
-        except (SeriesError, csv.Error, UnicodeDecodeError) as error:
-            raise CommandFailed(f"{file}: {error}") from error
-        if not count:
-            raise CommandFailed(f"{file}: has no row of timestamp,value that can be read")
-
-
-class _Rejected:
-    """Rows that are none: told, and left out of the output."""
-
-    def __call__(self, line: int, reason: str) -> None:
-        print(f"tocsin: line {line}: {reason}", file=sys.stderr)
+    try:
+        with (
+            file.open(encoding="utf-8-sig", newline="") as stream,
+            written(out) as output,
+            progress("detect") as advance,
+        ):
+            writer = csv.writer(output, lineterminator="\n")
+            writer.writerow(HEADER)
+            for row in detect_rows(_rows(file, csv.reader(stream), advance)):
+                writer.writerow([row.timestamp, row.value, f"{row.score:.4f}", row.alert])
+    except (BadSeries, csv.Error, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{file}: {error}") from error
 
 
 def _rows(file: Path, rows: Iterator[list[str]], advance: Advance) -> Iterator[tuple[str, str]]:
