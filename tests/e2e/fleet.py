@@ -19,6 +19,7 @@ import httpx
 import yaml
 
 from tests.brokers import await_condition, free_ports
+from tocsin.storage.database import Database
 
 SPEED = 40.0
 """Seconds of the rehearsal a second: an evaluation instant every 7.5 s."""
@@ -112,6 +113,10 @@ class Fleet:
         return httpx.Client(
             base_url=f"http://127.0.0.1:{self.api_port}", headers={"Authorization": f"Bearer {key}"}, timeout=30
         )
+
+    def database(self) -> Database:
+        """The installation's database, for what no page shows."""
+        return Database(self.environment.get("DATABASE_URL") or f"sqlite:///{self.folder / 'home' / 'tocsin.sqlite'}")
 
     def send_address(self) -> str:
         """Where mentions are taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.brokers import await_condition
 from tests.e2e.fleet import Fleet, crisis, mention, quiet_history, write_lines
@@ -14,6 +15,7 @@ NOTICED_WITHIN = 120.0
 """Seconds of this machine's time; a limit for a test that hangs, no promise about speed."""
 
 
+@pytest.mark.timeout(900)
 def test_a_crisis_is_noticed_somebody_is_rung_acknowledges_and_resolves(fleet: Fleet, receiver: Receiver) -> None:
     fleet.command("import", str(write_lines(fleet.folder / "history.jsonl", quiet_history(fleet.now()))))
     with fleet.client("read", "act", "send") as client:
