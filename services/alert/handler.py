@@ -20,7 +20,7 @@ from services.alert.erasure import BusErasure
 from tocsin.bus.failures import InvalidRecord, InvalidRecords
 from tocsin.bus.port import Bus, Outgoing, Record
 from tocsin.clock import Clock
-from tocsin.contracts.codec import UnreadableRecord, decode
+from tocsin.contracts.codec import TEACHES_ONLY_HEADER, UnreadableRecord, decode
 from tocsin.contracts.events import ClassifiedMention, Removal, RemovalReason, Tick
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.observability import metrics
@@ -82,18 +82,18 @@ class AlertHandler:
         for record in records:
             try:
                 self._read_one(record, batch)
-            except ValueError as error:
+            except UnreadableRecord as error:
                 failures.append(InvalidRecord(record, str(error), f"{PLACE}.decode"))
         if failures:
             raise InvalidRecords(failures)
         return batch
 
     def _read_one(self, record: Record, batch: _Batch) -> None:
-        """Put one record where it belongs; raises ValueError (UnreadableRecord is one) for what cannot be kept."""
+        """Put one record where it belongs; raises UnreadableRecord for what cannot be kept."""
         match decode(record.value, record.headers).event:
             case ClassifiedMention() as mention:
                 check_storable(mention)
-                batch.received.append(self._received(mention, mention.received_at or record.at))
+                batch.received.append(self._received(mention, record))
             case Removal() as removal:
                 if removal.revision not in _KEPT_INTEGERS:
                     raise UnreadableRecord("revision: is no time in ms; it has more than 64 bits")
@@ -103,7 +103,9 @@ class AlertHandler:
             case other:
                 raise UnreadableRecord(f"a {type(other).__name__} does not belong on {record.topic}")
 
-    def _received(self, mention: ClassifiedMention, received_at: datetime) -> Received:
+    def _received(self, mention: ClassifiedMention, record: Record) -> Received:
+        received_at = mention.received_at or record.at
+        in_time = wakes(mention.published_at, received_at, mention.source, self._lateness)
         opening = mention.text[:SHORT_TEXT]
         words = ""
         if self._speaks_of_crisis(opening):
@@ -111,7 +113,7 @@ class AlertHandler:
         return Received(
             mention=mention,
             received_at=received_at,
-            wakes=wakes(mention.published_at, received_at, mention.source, self._lateness),
+            wakes=in_time and record.header(TEACHES_ONLY_HEADER) is None,
             copy_key=copy_key(mention.text),
             crisis_words=words,
         )
@@ -132,7 +134,7 @@ class AlertHandler:
 
 
 def check_storable(mention: ClassifiedMention) -> None:
-    """Raise ValueError, naming the field, for a mention that is valid JSON and still cannot be a row."""
+    """Raise UnreadableRecord, naming the field, for a mention that is valid JSON and still cannot be a row."""
     if mention.mention_id != mention.id:
         raise UnreadableRecord("mention_id: is not the id of this source and native_id; a removal would never find it")
     engagement = mention.engagement
@@ -152,4 +154,7 @@ def check_storable(mention: ClassifiedMention) -> None:
         raise UnreadableRecord(
             "a text holds the character U+0000, which PostgreSQL cannot keep; take it out at the source"
         )
-    decode_embedding(mention.embedding)
+    try:
+        decode_embedding(mention.embedding)
+    except ValueError as error:
+        raise UnreadableRecord(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from tocsin.bus.embedded import EmbeddedBus
 from tocsin.bus.failures import InvalidRecords
 from tocsin.bus.port import Outgoing, Record
 from tocsin.contracts import topics
-from tocsin.contracts.codec import encode_classified
+from tocsin.contracts.codec import TEACHES_ONLY_HEADER, encode_classified
 from tocsin.contracts.events import Author, AuthorRole, LabelQuality, RemovalReason
 from tocsin.storage import brands, mentions, ticks
 from tocsin.storage.database import Database
@@ -191,6 +192,18 @@ def test_late_mentions_teach_and_wake_nobody(handler: AlertHandler, contents: Co
     wakes = {row["native_id"]: row["wakes"] for row in contents.rows() if "state" in row}
     assert wakes == {"late": False, "in time": True}
     assert contents.hour_counts()[("acme", NOON)]["authors"] == 2
+
+
+def test_what_is_imported_or_replayed_teaches_only_until_it_comes_live(
+    handler: AlertHandler, contents: Contents
+) -> None:
+    live = classified_record("1")
+    replayed = replace(live, headers=(*live.headers, (TEACHES_ONLY_HEADER, b"1")))
+    handler.handle([replayed])
+    assert contents.rows()[0]["wakes"] is False
+    handler.handle([live])
+    handler.handle([replayed])
+    assert contents.rows()[0]["wakes"] is True
 
 
 def test_an_erased_mention_is_blanked_on_the_bus_too(
