@@ -141,9 +141,10 @@ def _report_kinds(inputs: NDArray[np.float32], embeddings: NDArray[np.float32]) 
         found = (inputs[out] @ head.weights.T + head.bias).argmax(1)
         left = [s for s, o in zip(sentences, out, strict=True) if o]
         hits += [KINDS[f] == s.kind for f, s in zip(found, left, strict=True) if s.risky]
-    language = np.array([s.language for s in sentences])
-    scene = np.array([s.scene for s in sentences])
-    closeness = embeddings @ embeddings.T
+    told = np.array(["single" not in s.scene for s in sentences])
+    language = np.array([s.language for s in sentences])[told]
+    scene = np.array([s.scene for s in sentences])[told]
+    closeness = embeddings[told] @ embeddings[told].T
     closeness[language[:, None] == language[None]] = -1
     again = float(np.mean(scene[closeness.argmax(1)] == scene))
     print(f"kinds on left-out scenes: {np.mean(hits):.1%} of {sum(risky)}; same scene in another language: {again:.1%}")
@@ -207,7 +208,7 @@ def raw_outputs(folder: Path, texts: Sequence[str], threads: int) -> Outputs:
 
 def calibrate(folder: Path, examples: list[Example], checked: list[Example], threads: int) -> dict[str, Any]:
     """Temperatures, thresholds and harmful rates of an exported graph, on validation and held-out texts."""
-    held = [e for e in examples if e.held_out]
+    held = _held_out(examples, 250)
     there = raw_outputs(folder, [e.text for e in checked], threads)
     held_out = raw_outputs(folder, [e.text for e in held], threads)
     truth = np.array([e.sentiment for e in checked])
@@ -237,6 +238,17 @@ def calibrate(folder: Path, examples: list[Example], checked: list[Example], thr
         "thresholds": {name: round(value, 4) for name, value in thresholds.items()},
         "harmful_rates": harmful_rates(harmful, ~calm, [e.language for e in checked]),
     }
+
+
+def _held_out(examples: list[Example], of_a_set: int) -> list[Example]:
+    """The held-out examples, at most so many of a set."""
+    counts: dict[str, int] = {}
+    chosen = []
+    for example in examples:
+        if example.held_out and counts.get(example.source, 0) < of_a_set:
+            counts[example.source] = counts.get(example.source, 0) + 1
+            chosen.append(example)
+    return chosen
 
 
 def harmful_rates(

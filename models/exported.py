@@ -11,6 +11,9 @@ from transformers import BertModel
 from models.heads import LAYERS, Linear
 
 OUTPUTS = ("sentiment", "risk", "kinds", "toxicity", "relevance", "embedding")
+KIND_MARGIN = 2.0
+"""Logit of a kind that alone makes a risk logit of 0: a call to boycott is a risk even where it reads like no complaint."""
+
 LONGEST = 128
 """Positions kept; texts are cut to fewer tokens than that."""
 
@@ -26,6 +29,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.pad = pad
         self.layers = backbone.encoder.layer
+        self.joined = nn.ModuleList(_joined(layer.attention.self) for layer in self.layers)
         self.norm = backbone.embeddings.LayerNorm
         self.heads = backbone.config.num_attention_heads
         table = backbone.embeddings.word_embeddings.weight.detach()
@@ -45,36 +49,43 @@ class ExportedNetwork(nn.Module):
         words = self.words[tokens].to(torch.float32) * self.word_scale[tokens]
         states = self.norm(words + self.positions[: tokens.shape[1]])
         means = []
-        for number, layer in enumerate(self.layers, 1):
-            states = self._layer(layer, states, bias)
+        for number, (layer, joined) in enumerate(zip(self.layers, self.joined, strict=True), 1):
+            states = self._layer(layer, joined, states, bias)
             if number in LAYERS:
                 means.append((states * weights).sum(1) / count)
         last = means[-1]
         vectors = self.outputs["embedding"](torch.cat(means, dim=1))
         embedding = vectors / vectors.norm(dim=1, keepdim=True)
         both = torch.cat([embedding * embedding.shape[1] ** 0.5, last], dim=1)
+        kinds = self.outputs["kinds"](both)
+        risk = torch.maximum(self.outputs["risk"](both).squeeze(-1), kinds.amax(1) - KIND_MARGIN)
         return (
             self.outputs["sentiment"](last),
-            self.outputs["risk"](both).squeeze(-1),
-            self.outputs["kinds"](both),
+            risk,
+            kinds,
             self.outputs["toxicity"](last).squeeze(-1),
             self.outputs["relevance"](last).squeeze(-1),
             embedding,
         )
 
-    def _layer(self, layer: Any, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        attention = layer.attention.self
+    def _layer(self, layer: Any, joined: nn.Module, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         batch, length, width = states.shape
-
-        def split(vectors: torch.Tensor) -> torch.Tensor:
-            return vectors.reshape(batch, length, self.heads, width // self.heads).transpose(1, 2)
-
-        query, key, value = (split(part(states)) for part in (attention.query, attention.key, attention.value))
-        scores = query @ key.transpose(2, 3) / (width // self.heads) ** 0.5 + bias
+        parts = joined(states).reshape(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        query, key, value = parts.unbind(0)
+        scores = query @ key.transpose(2, 3) + bias
         context = (torch.softmax(scores, dim=-1) @ value).transpose(1, 2).reshape(batch, length, width)
         states = layer.attention.output.LayerNorm(layer.attention.output.dense(context) + states)
         inner = nn.functional.gelu(layer.intermediate.dense(states))
         return layer.output.LayerNorm(layer.output.dense(inner) + states)
+
+
+def _joined(attention: Any) -> nn.Linear:
+    """Query, key and value as one matrix product, the query divided by the root of a head's width beforehand."""
+    scale = attention.attention_head_size**-0.5
+    parts = (attention.query, attention.key, attention.value)
+    weights = torch.cat([part.weight * (scale if part is attention.query else 1.0) for part in parts])
+    bias = torch.cat([part.bias * (scale if part is attention.query else 1.0) for part in parts])
+    return _module(Linear(weights.detach().numpy(), bias.detach().numpy()))
 
 
 def _module(head: Linear) -> nn.Linear:

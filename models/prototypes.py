@@ -1,7 +1,8 @@
 """Sentences of our own for what has no labelled set: the kinds of risk, and risk told without emotion.
 
 `prototypes.tsv` has, for each of the twelve kinds, five scenes that can feed a bad buzz and two calm ones on the same
-topic, and ten calm ones on no such topic, each told in eight languages (Hindi mostly in Latin script, as people type it).
+topic, and ten calm ones on no such topic, each told in eight languages (Hindi mostly in Latin script, as people type it);
+and as `single…` ten more risky scenes a kind and thirty calm ones, each in one language.
 The brand in them, Brelio, does not exist.
 """
 
