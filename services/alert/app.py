@@ -7,7 +7,10 @@ import os
 import socket
 import sys
 import uuid
+from datetime import datetime
 from typing import TextIO
+
+from sqlalchemy.orm import Session
 
 from services.alert.counting import Counting
 from services.alert.detection.state import BrandProfile
@@ -20,6 +23,7 @@ from services.alert.protocol.directory import Directory
 from services.alert.rates import harmful_rates
 from services.alert.relay import Relay
 from services.alert.timers import Timers
+from services.alert.upkeep import Upkeep
 from tocsin.bus.worker import Worker, WorkerLimits
 from tocsin.config import Configuration
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
@@ -33,7 +37,7 @@ LONGEST_BATCH_SECONDS = 120.0
 
 
 def components(given: Surroundings, *, output: TextIO | None = None) -> list[Component]:
-    """Handler, evaluator, timers, sender and relay. Terminal channels print to `output`, by default standard output.
+    """Handler, evaluator, timers, sender, relay and upkeep. Terminal channels print to `output`, by default standard output.
 
     Raises NetworkCardUnreadable where the neural network's error rates cannot be read.
     """
@@ -61,6 +65,10 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         beat=lambda: health.beat(GROUP, LONGEST_BATCH_SECONDS),
     )
     partitions = bus.partitions(CLASSIFIED), bus.partitions(MENTIONS)
+
+    def complete_up_to(session: Session) -> datetime | None:
+        return ticks.complete_up_to(session, classified_partitions=partitions[0], mentions_partitions=partitions[1])
+
     evaluator = Evaluator(
         database,
         clock,
@@ -69,9 +77,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         rates=rates,
         profiles=profiles(configuration, card),
         baseline_key=_fingerprint(card.revision),
-        complete_up_to=lambda session: ticks.complete_up_to(
-            session, classified_partitions=partitions[0], mentions_partitions=partitions[1]
-        ),
+        complete_up_to=complete_up_to,
         count=Counting(configuration.detection, rates, clock),
         apply=lambda session, judgement, complete: judged(session, clock, configuration, judgement, complete),
         health=health,
@@ -82,6 +88,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         Timers(database, clock, directory, health),
         Sender(database, clock, channels(configuration, clock, output or sys.stdout), health),
         Relay(database, bus, clock, owner, health),
+        Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
     ]
 
 
