@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -124,7 +124,9 @@ def list_incidents(
     if states is not None:
         wanted.append(IncidentTable.state.in_([state.value for state in states]))
     if before is not None:
-        wanted.append(tuple_(IncidentTable.opened_at, IncidentTable.id) < tuple_(*before))
+        opened_at, incident_id = before
+        same_moment = and_(IncidentTable.opened_at == opened_at, IncidentTable.id < incident_id)
+        wanted.append(or_(IncidentTable.opened_at < opened_at, same_moment))
     query = (
         select(IncidentTable.details)
         .where(*wanted)
