@@ -119,15 +119,13 @@ class KafkaBench(Bench):
         return self.broker.hanging()
 
     def lose_all(self, topic: str) -> None:
+        if "Tansu" in self.broker.name:
+            pytest.skip("Tansu cannot delete records, nor does it tell that a position is out of range")
         bus = self.open()
         admin = KafkaAdminClient(bootstrap_servers=self.broker.servers)
         try:
-            if "Tansu" in self.broker.name:  # It cannot delete records, so the topic is made anew.
-                admin.delete_topics([self.prefix + topic])
-                bus.ensure_topics([topic])
-            else:
-                ends = {KafkaPartition(self.prefix + topic, n): -1 for n in range(bus.partitions(topic))}
-                admin.delete_records(ends)
+            ends = {KafkaPartition(self.prefix + topic, n): -1 for n in range(bus.partitions(topic))}
+            admin.delete_records(ends)
         finally:
             admin.close()
 

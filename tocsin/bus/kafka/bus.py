@@ -131,21 +131,27 @@ class KafkaBus:
     def read(self, topic: str, positions: Mapping[int, int] | None = None, limit: int = 1000) -> Sequence[Record]:
         wanted = [self._connection.theirs(TopicPartition(topic, number)) for number in range(self.partitions(topic))]
         client = self._connection.open(
-            KafkaConsumer, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+            KafkaConsumer, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50
         )
         records: list[Record] = []
         try:
             client.assign(wanted)
             first = client.beginning_offsets(wanted)
-            ends = client.end_offsets(wanted)
             for partition in wanted:
                 client.seek(partition, max((positions or {}).get(partition.partition, 0), first[partition]))
-            open_ends = {partition for partition in wanted if client.position(partition) < ends[partition]}
+            unfinished = set(wanted)
             deadline = time.monotonic() + ANSWER_SECONDS
-            while open_ends and len(records) < limit and time.monotonic() < deadline:
-                found = client.poll(timeout_ms=500, max_records=limit - len(records))
+            while unfinished and len(records) < limit:
+                if time.monotonic() > deadline:
+                    raise kafka_errors.KafkaTimeoutError(f"{topic} was not read to its end in {ANSWER_SECONDS:g} s")
+                found = client.poll(timeout_ms=100, max_records=limit - len(records))
                 records += [to_record(self._connection, item) for items in found.values() for item in items]
-                open_ends = {partition for partition in open_ends if client.position(partition) < ends[partition]}
+                # The end as the answers to our own reading tell it: what a broker says when asked for it may be less.
+                unfinished = {
+                    partition
+                    for partition in unfinished
+                    if (end := client.highwater(partition)) is None or client.position(partition) < end
+                }
         except kafka_errors.KafkaError as error:
             raise self._connection.failure(error) from error
         finally:
