@@ -16,6 +16,7 @@ from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, load
 from tocsin.contracts.topics import FLOW, dead_letter_topic
 from tocsin.observability.health import Health
 from tocsin.process import Surroundings
+from tocsin.storage.clock import DatabaseClock
 from tocsin.storage.database import Database, database_url
 
 ConfigurationFile = Annotated[
@@ -61,8 +62,11 @@ def surroundings(
     configuration: Configuration, environment: Environment, clock: Clock | None = None
 ) -> Iterator[Surroundings]:
     """Open everything, make the topics that are missing, and close it all at the end. The tables must be there already."""
-    clock = clock or clock_of(environment)
     database = open_database(configuration, environment)
+    if clock is None and database.is_postgresql and environment.rehearsal is None:
+        # What is due, and whose a lease is, are judged by one clock on all machines.
+        clock = DatabaseClock(database.now)
+    clock = clock or clock_of(environment)
     bus = open_configured_bus(configuration, environment, clock)
     health = Health()
     try:
