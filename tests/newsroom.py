@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,6 +54,10 @@ REASONS = {
 }
 
 
+KeyMaker = Callable[..., dict[str, str]]
+"""Makes an API key and returns the header that shows it: `key("read", brands=["acme"])`."""
+
+
 class Newsroom:
     """Writes into one database, as the services would."""
 
@@ -87,7 +91,9 @@ class Newsroom:
         with self._database.unit_of_work() as session:
             ticks.advance(session, [(one, other, at) for one in range(2) for other in range(2)])
 
-    def judge(self, level: Level, *, brand: str = "acme", score: float = 87.0, reasons: Mapping[str, str] = REASONS) -> None:
+    def judge(
+        self, level: Level, *, brand: str = "acme", score: float = 87.0, reasons: Mapping[str, str] = REASONS
+    ) -> None:
         """The evaluation of now."""
         now = self._clock.now()
         with self._database.unit_of_work() as session:
@@ -105,7 +111,9 @@ class Newsroom:
                 evidence={},
             )
 
-    def alarm(self, level: Level = Level.ORANGE, *, brand: str = "acme", reasons: Mapping[str, str] = REASONS) -> Incident:
+    def alarm(
+        self, level: Level = Level.ORANGE, *, brand: str = "acme", reasons: Mapping[str, str] = REASONS
+    ) -> Incident:
         """An incident opens now, and its first step rings."""
         opening = Open(uuid.uuid4(), brand, self._judged(level, reasons), snapshot(CONFIGURATION.policies[0]))
         decision = decide(None, opening, self._clock.now(), self._directory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tocsin.access.principals import NotRecognised, Principal, Scope
 from tocsin.access.secrets import fingerprint, new_token
@@ -24,7 +24,7 @@ class Sessions:
     def __init__(self, database: Database, clock: Clock, lifetime: timedelta) -> None:
         self._database = database
         self._clock = clock
-        self._lifetime = lifetime
+        self.lifetime = lifetime
 
     def new_link(
         self,
@@ -42,11 +42,11 @@ class Sessions:
             access.add_link(session, fingerprint(token), access.Grant(person, scopes, brands, now + lifetime), now)
         return token
 
-    def redeem(self, link_token: str) -> tuple[str, datetime]:
-        """Use a link up and begin a session: its secret, and when it ends. Raises NotRecognised."""
+    def redeem(self, link_token: str) -> str:
+        """Use a link up and begin a session of `lifetime`: its secret. Raises NotRecognised."""
         token = new_token()
         now = self._clock.now()
-        ends = now + self._lifetime
+        ends = now + self.lifetime
         with self._database.unit_of_work() as session:
             grant = access.redeem_link(session, fingerprint(link_token), now)
             if grant is None:
@@ -56,7 +56,7 @@ class Sessions:
             access.add_session(
                 session, fingerprint(token), access.Grant(grant.person, grant.scopes, grant.brands, ends), now
             )
-        return token, ends
+        return token
 
     def recognise(self, session_token: str) -> Principal:
         """Whose session this is. Raises NotRecognised where it has ended or never was."""

@@ -39,9 +39,9 @@ def happenings(events: Sequence[IncidentEvent], wording: Wording, directory: Dir
     """Every event in a sentence, the newest first."""
     lines = []
     for event in events:
-        # Events of one instant read as they happened, from the bottom up.
-        for sentence in reversed(_sentences(event, wording, directory)):
+        for sentence in _sentences(event, wording, directory):
             lines.append(Happening(event.at, event.type.removeprefix("incident."), sentence, event.level))
+    # Turned round as a whole, so that what happened at one instant also reads from the bottom up.
     return lines[::-1]
 
 

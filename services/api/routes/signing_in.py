@@ -37,13 +37,19 @@ def ask(
 def redeem(*, context: Context, words: Words, request: Request, form: Form) -> Response:
     """Use the link up and begin a session, in a cookie that no script can read."""
     try:
-        token, ends = context.sessions.redeem(form.get("link", ""))
+        token = context.sessions.redeem(form.get("link", ""))
     except NotRecognised:
         html = render("sign_in.html", words, context.clock.now(), link="", failed=True)
         return HTMLResponse(html, status_code=403)
     response = RedirectResponse("/", status_code=303)
     response.set_cookie(
-        SESSION_COOKIE, token, expires=ends, path="/", httponly=True, samesite="lax", secure=_https(context, request)
+        SESSION_COOKIE,
+        token,
+        max_age=int(context.sessions.lifetime.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=_https(context, request),
     )
     return response
 

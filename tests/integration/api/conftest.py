@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.api.app import create_app
-from tests.newsroom import CONFIGURATION, NOW, Newsroom
+from tests.newsroom import CONFIGURATION, NOW, KeyMaker, Newsroom
 from tocsin.access.commands import create_key
 from tocsin.bus.embedded import EmbeddedBus
 from tocsin.clock import ManualClock
@@ -19,8 +19,6 @@ from tocsin.contracts import topics
 from tocsin.observability.health import Health
 from tocsin.process import Surroundings
 from tocsin.storage.database import Database
-
-KeyMaker = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
