@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ _TYPED_BOTH_WAYS = {
     "œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "þ": "th",
     "™": "", "®": "", "©": "", "℠": "", "ـ": "",
 }  # fmt: skip
-_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+_VARIATION_SELECTORS = frozenset({*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)})
 _KEPT_CLASSES = frozenset({0, 8, 9, *range(84, 133)})
 """Canonical combining classes of marks that make another word; the others are accents and points."""
 
@@ -102,9 +101,9 @@ def gap(between: str) -> str:
 @functools.cache
 def _word_pattern() -> re.Pattern[str]:
     # Python's \w leaves out the marks without which no Indic word holds together; the ranges are made once, at first use.
-    marks = [code for code in range(0x300, sys.maxunicode) if code < 0x20000 or code > 0xE0000]
-    kept = _ranges([code for code in marks if unicodedata.category(chr(code)).startswith("M")])
-    symbols = _ranges([code for code in range(0x24, 0x20000) if unicodedata.category(chr(code)) in {"So", "Sm", "Sc"}])
+    categories = [(code, unicodedata.category(chr(code))) for code in range(0x24, 0x20000)]
+    kept = _ranges([code for code, category in categories if category.startswith("M")])
+    symbols = _ranges([code for code, category in categories if category in {"So", "Sm", "Sc"}])
     return re.compile(
         f"[{_UNSPACED}][{kept}]*|(?:(?![{_UNSPACED}])[^\\W_]|[{kept}]|(?<=[^\\W_])_(?=[^\\W_]))+|[{symbols}]"
     )

@@ -16,7 +16,7 @@ romanised Hindi, 89 to 100 % right; with 0.5, 2.8 % wrong. A wrong language is w
 
 _NO_LANGUAGE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+")
 _FEWEST_LETTERS = 4
-_ENOUGH = 1000
+_ENOUGH = 400
 """Characters looked at; more make nothing surer."""
 
 

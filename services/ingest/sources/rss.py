@@ -122,9 +122,9 @@ class RssSource:
 
     def _told_once(self, entry: Any, feed: Any, seen: dict[str, Any]) -> RawMention | None:
         """The entry as a mention; None where it has neither identity nor words, or was told already as it is."""
-        link = canonical_url(entry.get("link") or "")
-        native_id = self._identity(entry.get("id") or "", link)
-        title, summary = entry.get("title") or "", _words_of(entry)
+        link = canonical_url(_string(entry, "link"))
+        native_id = self._identity(_string(entry, "id"), link)
+        title, summary = _string(entry, "title"), _words_of(entry)
         if not native_id or not (title or summary):
             return None
         digest = hashlib.sha256(f"{title}\0{summary}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -157,10 +157,10 @@ class RssSource:
         press = settings.source_kind is SourceKind.PRESS
         return {
             "source": "rss",
-            "language": settings.language or feed.get("language"),
+            "language": settings.language or _string(feed, "language"),
             "source_kind": settings.source_kind,
-            "outlet": settings.outlet or feed.get("title") or urlsplit(settings.url).hostname,
-            "author": {"name": entry.get("author"), "role": AuthorRole.PRESS if press else None},
+            "outlet": settings.outlet or _string(feed, "title") or urlsplit(settings.url).hostname,
+            "author": {"name": _string(entry, "author"), "role": AuthorRole.PRESS if press else None},
             "brands": list(settings.brands),
         }
 
@@ -197,11 +197,17 @@ def _unique_everywhere(guid: str) -> bool:
     return guid.startswith(("http://", "https://", "tag:", "urn:"))
 
 
+def _string(part: Any, field: str) -> str:
+    """A field of a feed or an entry; empty where broken markup has made something else of it."""
+    value = part.get(field)
+    return value if isinstance(value, str) else ""
+
+
 def _words_of(entry: Any) -> str:
     """The summary, else the content; not what repeats the title."""
-    content = entry.get("content") or [{}]
-    words = entry.get("summary") or content[0].get("value") or ""
-    return "" if words.strip() == (entry.get("title") or "").strip() else str(words)
+    contents = [_string(content, "value") for content in entry.get("content") or () if isinstance(content, Mapping)]
+    words = next((found for found in (_string(entry, "summary"), *contents) if found), "")
+    return "" if words.strip() == _string(entry, "title").strip() else words
 
 
 def _stated(entry: Any, field: str) -> int | None:
