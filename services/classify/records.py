@@ -10,6 +10,7 @@ from tocsin.contracts.events import (
     ClassifiedMention,
     Mention,
     ModelName,
+    Rating,
     Risk,
     RiskKind,
     RiskKindScore,
@@ -18,14 +19,31 @@ from tocsin.contracts.events import (
 )
 
 
+WORST_SHARE, BEST_SHARE = 0.4, 0.8
+"""Up to two stars of five a review without a word is negative, from four on positive."""
+
+
+def sentiment_of_rating(rating: Rating | None) -> dict[str, float] | None:
+    """What a rating says by itself, where nobody wrote a word; None where it says nothing.
+
+    As sure as people are who give stars: nine in ten (a choice of ours, not measured).
+    """
+    if rating is None or rating.value is None or not rating.best or rating.best <= 0:
+        return None
+    share = rating.value / rating.best
+    label = "negative" if share <= WORST_SHARE else "positive" if share >= BEST_SHARE else "neutral"
+    return {name: 0.9 if name == label else 0.05 for name in ("negative", "neutral", "positive")}
+
+
 def classified_record(
     mention: Mention, brand: str, labelled: Labelled, classifier: Classifier, *, has_query: bool
 ) -> ClassifiedMention:
     """The record of `mention` for `brand`. Without a query for the brand, its relevance is 1: somebody said it is about it."""
     labels = labelled.labels
+    sentiment = labels.sentiment if mention.text.strip() else sentiment_of_rating(mention.rating) or labels.sentiment
     # Rounded, because four digits are more than any of these scores is sure of, and the records are many.
-    scores = SentimentScores(**{name: round(float(score), 4) for name, score in labels.sentiment.items()})
-    label = max(labels.sentiment, key=lambda name: labels.sentiment[name])
+    scores = SentimentScores(**{name: round(float(score), 4) for name, score in sentiment.items()})
+    label = max(sentiment, key=lambda name: sentiment[name])
     return ClassifiedMention(
         **{name: getattr(mention, name) for name in Mention.model_fields if name != "sentiment"},
         mention_id=mention.id,

@@ -78,9 +78,13 @@ def send_while_killing(fleet: Fleet, receiver: Receiver, *, count: int, rounds: 
         strangers=frozenset(item for item in stored if item.startswith("other-")),
         incidents=_incidents(fleet),
         not_notified=_incidents(fleet) - len({incident for incident, _ in messages}),
-        lost_messages=len({identifier for _, identifier in messages} - set(receiver.messages())),
+        lost_messages=len({identifier for _, identifier in messages} - _received(receiver)),
         repeated_deliveries=receiver.deliveries - len(receiver.messages()),
     )
+
+
+def _received(receiver: Receiver) -> set[str]:
+    return {str(message["data"]["notification_id"]) for message in receiver.messages().values()}
 
 
 def _send_all(fleet: Fleet, address: str, key: str, waiting: list[dict[str, Any]], finished: threading.Event) -> None:
