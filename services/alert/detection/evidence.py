@@ -281,7 +281,7 @@ def _decided(findings: Findings, settings: DetectionSettings) -> Mapping[str, An
     if item is None:
         return {}
     if findings.decided_by == "levels.never_buzz_kinds":
-        limit, value, name = settings.levels.buzz_surprise, item.volume_surprise, "levels.buzz_surprise"
+        limit, value, name = settings.levels.grave_surprise, item.volume_surprise, "levels.grave_surprise"
         return {"threshold": findings.decided_by, "surprise": name, "value": round(value, 2), "limit": limit,
                 "silent_with": f"{name} above {value:.2f}"}  # fmt: skip
     name = f"gate.windows[{format_duration(item.settings.length)}].surprise"

@@ -183,21 +183,23 @@ class Judge:
         self, state: BrandState, columns: Columns, baseline: Baseline, measures: list[WindowMeasure]
     ) -> Findings:
         settings = self._settings
-        passing = [item for item in measures if item.passes(settings)]
-        # The alert is held by windows as long as the one that opened it, and by 3 h at least: a day remembers too long.
+        # An alert is held by windows like the one that opened it, and by 3 h at least: a day remembers too long.
         longest = max(state.opened_by or timedelta(0), 3 * HOUR)
-        holding = [item for item in measures if item.settings.length <= longest] or measures
-        calm = all(item.harmful_surprise < settings.gate.closes_below for item in holding)
+        heard = [item for item in measures if item.settings.length <= longest] if state.level.serious else measures
+        heard = heard or measures
+        calm = all(item.harmful_surprise < settings.gate.closes_below for item in heard)
+        passing = [item for item in heard if item.passes(settings)]
         best = max(measures, key=lambda item: (item in passing, item.harmful_surprise, -item.settings.length))
         volume = max(measures, key=lambda item: (item.volume_surprise, -item.settings.length))
         loud = not passing and volume.volume_surprise >= settings.levels.buzz_surprise
-        neutral_crisis = loud and self._main_story_is_grave(columns, volume)
+        unusual = not passing and volume.volume_surprise >= settings.levels.grave_surprise
+        neutral_crisis = unusual and self._main_story_is_grave(columns, volume)
         at_once, why = self._at_once(columns, baseline, passing)
         notice = any(
             item.z >= settings.levels.yellow_z
             and item.share_is_high
             and item.count.distinct_harmful >= settings.levels.yellow_authors
-            for item in measures
+            for item in heard
         )
         return Findings(
             signals=Signals(

@@ -64,7 +64,12 @@ def learn_habits(
         use[max(0, low) : max(0, high)] = False
     total = sum(float(counts.sum()) for counts in hours.values())
     clock = (start.hour + np.arange(size)) % 24
-    return {source: _habit(counts, use, clock, total) for source, counts in sorted(hours.items())}
+    habits = {}
+    for source, counts in sorted(hours.items()):
+        # The present silence, if this is one, must not teach that silence is usual.
+        spoken = int(np.flatnonzero(counts)[-1]) + 1 if counts.any() else 0
+        habits[source] = _habit(counts[:spoken], use[:spoken], clock[:spoken], total)
+    return habits
 
 
 def _habit(counts: np.ndarray, use: np.ndarray, clock: np.ndarray, total: float) -> Habit:

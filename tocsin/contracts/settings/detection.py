@@ -127,6 +127,8 @@ class LevelSettings(Settings):
     """A surprise of volume whose main story is of such a kind is orange at least, never buzz."""
     buzz_surprise: Annotated[float, Field(gt=0)] = 4.0
     """`S_V` from which much talk without the share of harm is shown as buzz."""
+    grave_surprise: Annotated[float, Field(gt=0)] = 3.0
+    """`S_V` from which talk whose main story is of a kind in `never_buzz_kinds` opens the gate."""
     falls_after: Duration = timedelta(hours=3)
     """Calm time before a level falls by one step."""
 
