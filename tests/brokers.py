@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ import pytest
 from tests.requirements import missing
 
 ANSWERS_WITHIN_SECONDS = 30.0
+CLUSTER = "VG9jc2luVGVzdENsdXN0ZQ"
+"""Given, because having Kafka make one up costs another start of Java."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtu
     if servers and not wanted:
         yield _noted(request, Broker(f"the Kafka of KAFKA_BOOTSTRAP_SERVERS ({servers})", servers, None))
     elif runner.is_file() and shutil.which("java") and wanted != "mesh":
-        with _apache(runner, tmp_path_factory.mktemp("kafka")) as broker:
+        with apache(runner, tmp_path_factory.mktemp("kafka"), free_ports(2)) as broker:
             yield _noted(request, broker)
     elif wanted == "apache":
         missing("kafka", "TOCSIN_TEST_KAFKA names no folder with Apache Kafka, or Java 17 is not there")
@@ -96,15 +98,15 @@ def kafka_prefix() -> str:
 
 
 @contextmanager
-def _apache(runner: Path, folder: Path) -> Iterator[Broker]:
-    port = free_ports(2)
+def apache(runner: Path, folder: Path, port: int, settings: Sequence[str] = ()) -> Iterator[Broker]:
+    """Apache Kafka on a port (and the next), with more settings of the broker if any; gone without a trace after it."""
     started = subprocess.run(
-        [str(runner), "start", str(folder), str(port), "log.retention.check.interval.ms=1000"],
+        [str(runner), "start", str(folder), str(port), *settings],
         check=False,
         capture_output=True,
         text=True,
-        env=os.environ | {"KAFKA_HEAP": "384m"},
-        timeout=90,
+        env=os.environ | {"KAFKA_HEAP": "384m", "KAFKA_CLUSTER_ID": CLUSTER},
+        timeout=180,
     )
     if started.returncode:
         missing("kafka", f"Apache Kafka does not start: {started.stderr.strip()}")

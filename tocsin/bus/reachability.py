@@ -21,7 +21,7 @@ def what_to_check(servers: Sequence[str], *, tls: bool, sasl: SaslSettings | Non
             f"Kafka at {named} refuses user {sasl.username!r} ({sasl.mechanism}): {refusal}. Check bus.sasl.username, "
             "bus.sasl.password and bus.sasl.mechanism against the broker's users"
         )
-    closed = [f"{server}: {reason}" for server in servers if (reason := _unreachable(server))]
+    closed = closed_servers(servers)
     if len(closed) == len(servers):
         return (
             f"no Kafka answers ({'; '.join(closed)}). Check bus.bootstrap_servers or KAFKA_BOOTSTRAP_SERVERS, whether "
@@ -32,6 +32,11 @@ def what_to_check(servers: Sequence[str], *, tls: bool, sasl: SaslSettings | Non
         f"something listens at {named}, but no Kafka answers us there. We come with {ours}: check bus.tls and bus.sasl "
         "against the broker's listeners, whether the broker hangs (its log), and its advertised.listeners"
     )
+
+
+def closed_servers(servers: Sequence[str]) -> list[str]:
+    """Those that no connection can be opened to, each with the reason."""
+    return [f"{server}: {reason}" for server in servers if (reason := _unreachable(server))]
 
 
 def _unreachable(server: str) -> str | None:

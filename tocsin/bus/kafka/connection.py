@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from kafka.net.compat import KafkaNetClient
 
 from tocsin.bus.failures import BusError, BusUnavailable
 from tocsin.bus.port import TopicPartition
-from tocsin.bus.reachability import what_to_check
+from tocsin.bus.reachability import closed_servers, what_to_check
 from tocsin.contracts.settings.bus import SaslSettings
 
 CONNECT_SECONDS = 10.0
@@ -19,6 +20,28 @@ ANSWER_SECONDS = 10.0
 ANSWER_MS = int(ANSWER_SECONDS * 1000)
 
 _REFUSED = (kafka_errors.AuthorizationError, kafka_errors.KafkaConfigurationError, kafka_errors.InvalidTopicError)
+
+
+class _Refusals(logging.Handler):
+    """What brokers said about our password while this was listening: kafka-python only logs it, and raises a timeout."""
+
+    _SAYS_SO = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError)
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last: str | None = None
+        self._heard_at = logging.getLogger("kafka.net.manager")
+
+    def __enter__(self) -> None:
+        self._heard_at.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._heard_at.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for part in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(part, self._SAYS_SO):
+                self.last = str(part)
 
 
 class Connection:
@@ -45,6 +68,9 @@ class Connection:
 
     def open(self, make: Callable[..., Any], **settings: Any) -> Any:
         """A kafka-python client with this bus's connection settings, or BusUnavailable saying what to check."""
+        if len(closed_servers(self.servers)) == len(self.servers):
+            # Known at once, where kafka-python would try until its time is over.
+            raise self.failure(kafka_errors.KafkaConnectionError("no server answers"))
         opened: list[Any] = []
 
         def remembered(**client_settings: Any) -> Any:
@@ -58,13 +84,14 @@ class Connection:
         if self._sasl:
             settings |= {"sasl_mechanism": self._sasl.mechanism, "sasl_plain_username": self._sasl.username}
             settings |= {"sasl_plain_password": self._sasl.password.get_secret_value()}
+        refusals = _Refusals()
         try:
-            return make(kafka_client=remembered, **settings)
+            with refusals:
+                return make(kafka_client=remembered, **settings)
         except (kafka_errors.KafkaError, OSError) as error:
-            refusals = [str(refusal) for client in opened for refusal in client._manager._auth_failures.values()]
             for client in opened:
                 client.close()
-            raise self.failure(error, refusals[0] if refusals else None) from error
+            raise self.failure(error, refusals.last) from error
 
     def failure(self, error: Exception, refusal: str | None = None) -> BusError:
         """What kafka-python raised, as the port has it."""
