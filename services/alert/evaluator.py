@@ -119,7 +119,7 @@ class Evaluator:
         now = self._clock.now()
         with self._database.unit_of_work() as session:
             status = brands.lock(session, brand, now=now)
-            instant = next_instant(status.evaluated_at, now)
+            instant = next_instant(status, now)
             complete = self._complete_up_to(session)
             waits = now < instant or ((complete is None or complete < instant) and now < instant + PATIENCE)
             if waits:
@@ -172,13 +172,17 @@ class Evaluator:
             metrics.SILENT_SOURCES.inc()
 
 
-def next_instant(evaluated_at: datetime | None, now: datetime) -> datetime:
+def next_instant(status: BrandStatus, now: datetime) -> datetime:
     """The evaluation instant after the last one: five minutes on; after a long absence, the first within `CATCH_UP`.
 
-    A brand that was never judged begins with the last multiple of five minutes that has passed.
+    A brand that was never judged begins with the last multiple of five minutes before it was due. That is looked up, not
+    taken from `now`: else its first instant would run ahead of it for as long as no tick comes.
     """
-    earliest = _instant_at_or_before(now if evaluated_at is None else now - CATCH_UP)
-    return earliest if evaluated_at is None else max(earliest, evaluated_at + INSTANT)
+    if status.evaluated_at is None:
+        following = _instant_at_or_before(status.due_at - timedelta(microseconds=1))
+    else:
+        following = status.evaluated_at + INSTANT
+    return max(following, _instant_at_or_before(now - CATCH_UP))
 
 
 def sentences(judgement: Judgement) -> dict[str, list[str]]:
