@@ -53,14 +53,14 @@ class Timers:
     def run(self, stop: threading.Event) -> None:
         """Look every `POLL_SECONDS` until `stop` is set; a database that is away is waited for."""
         while not stop.is_set():
+            if self._health is not None:
+                self._health.beat(self.name)
             try:
                 fired = self.ring_due()
             except Retryable as error:
                 _log.warning("timers wait for the database", error=str(error))
                 stop.wait(PAUSE_SECONDS)
                 continue
-            if self._health is not None:
-                self._health.beat(self.name)
             if not fired:
                 stop.wait(POLL_SECONDS)
 

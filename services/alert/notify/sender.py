@@ -77,6 +77,8 @@ class Sender:
         working: dict[Future[None], Claimed] = {}
         with ThreadPoolExecutor(WORKERS, thread_name_prefix=self.name) as pool:
             while not stop.is_set():
+                if self._health is not None:
+                    self._health.beat(self.name)
                 for future in [future for future in working if future.done()]:
                     del working[future]
                     future.result()
@@ -86,8 +88,6 @@ class Sender:
                     _log.warning("sender waits for the database", error=str(error))
                     stop.wait(PAUSE_SECONDS)
                     continue
-                if self._health is not None:
-                    self._health.beat(self.name)
                 if claimed is None:
                     stop.wait(POLL_SECONDS)
                 else:

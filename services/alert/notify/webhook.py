@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -26,17 +27,18 @@ _PASSING = (408, 425, 429)
 
 
 class Webhook:
-    """Posts messages to one URL."""
+    """Posts messages to one URL. `tls`: which certificates to trust, where the usual authorities are not meant."""
 
     kind = "webhook"
     deduplicates = True
 
-    def __init__(self, settings: WebhookChannel, clock: Clock) -> None:
+    def __init__(self, settings: WebhookChannel, clock: Clock, *, tls: ssl.SSLContext | None = None) -> None:
         self._url = httpx.URL(settings.url)
         self._allow_private = settings.allow_private_address
         self._signer = Signer(settings.secret.get_secret_value())
         self._clock = clock
         self._client = httpx.Client(
+            verify=tls or True,
             timeout=settings.timeout.total_seconds(),
             follow_redirects=False,
             trust_env=False,
