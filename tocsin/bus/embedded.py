@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
-import socket
 import sqlite3
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 from tocsin.bus.embedded_group import EmbeddedConsumer
 from tocsin.bus.embedded_log import Bounds, Log
 from tocsin.bus.failures import BusError, RecordTooLarge
+from tocsin.bus.members import member_name
 from tocsin.bus.port import MAX_RECORD_BYTES, Outgoing, PartitionsChanged, Record, TopicPartition
 from tocsin.clock import Clock, SystemClock
 
@@ -72,12 +70,11 @@ class EmbeddedBus:
         on_revoked: PartitionsChanged | None = None,
         max_records: int = 500,
     ) -> EmbeddedConsumer:
-        unique = uuid.uuid4().hex[:8]
         return EmbeddedConsumer(
             self._log,
             group,
             topics,
-            f"{member_id or socket.gethostname()}-{os.getpid()}-{unique}",
+            member_name(member_id),
             on_assigned=on_assigned,
             on_revoked=on_revoked,
             max_records=max_records,

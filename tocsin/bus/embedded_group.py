@@ -1,6 +1,6 @@
 """Consumer groups of the embedded bus: who owns which partition is a lease row, and a commit counts only under the lease.
 
-Members meet in the file alone. Each renews its leases about every third of their length, and shares out anew whenever
+Members meet in the file alone. Each renews its leases about four times in their length, and shares out anew whenever
 members came or went: who has too many partitions gives some up, who has too few takes what is free or expired. Every
 taking raises the lease's epoch, so that a member which slept through losing and regaining a partition notices it.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tocsin.bus.embedded_log import Log, PartitionRow
 from tocsin.bus.failures import BusError, NotOwner, PositionGone
+from tocsin.bus.members import was_killed
 from tocsin.bus.port import PartitionsChanged, Record, TopicPartition
 from tocsin.clock import Clock
 
@@ -135,7 +136,7 @@ class EmbeddedConsumer:
             return
         self._closed = True
         try:
-            self._log.write(self._leave)
+            self._log.write(lambda connection: self._strike_out(connection, self._member))
         finally:
             self._connection.close()
             self._owned.clear()
@@ -193,7 +194,7 @@ class EmbeddedConsumer:
         """Renew the leases, give up what is too much, take what is free; returns what is owned now."""
         now = self._lease_clock.now().timestamp()
         expires_at = now + self._lease_seconds
-        connection.execute("DELETE FROM members WHERE consumer_group = ? AND expires_at < ?", (self._group, now))
+        self._dismiss(connection, now)
         connection.executemany(
             "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)",
             [(self._group, self._member, topic, expires_at) for topic in self._topics],
@@ -213,6 +214,17 @@ class EmbeddedConsumer:
             (self._group, self._member),
         )
         return {TopicPartition(topic, number): _Owned(*rest) for topic, number, *rest in rows}
+
+    def _dismiss(self, connection: sqlite3.Connection, now: float) -> None:
+        """Strike out the members that went silent; of those that were killed on this machine, free the leases at once."""
+        connection.execute("DELETE FROM members WHERE consumer_group = ? AND expires_at < ?", (self._group, now))
+        owners = connection.execute(
+            "SELECT member FROM members WHERE consumer_group = ?1 UNION SELECT owner FROM leases WHERE consumer_group = ?1",
+            (self._group,),
+        ).fetchall()
+        for (member,) in owners:
+            if member != self._member and was_killed(member):
+                self._strike_out(connection, member)
 
     def _share_topic(self, connection: sqlite3.Connection, topic: str, now: float, expires_at: float) -> None:
         rows = self._log.partition_rows(connection, topic)
@@ -256,7 +268,7 @@ class EmbeddedConsumer:
                 (self._member, expires_at, self._group, row_id),
             )
 
-    def _leave(self, connection: sqlite3.Connection) -> None:
-        mine = (self._group, self._member)
-        connection.execute("UPDATE leases SET owner = '', expires_at = 0 WHERE consumer_group = ? AND owner = ?", mine)
-        connection.execute("DELETE FROM members WHERE consumer_group = ? AND member = ?", mine)
+    def _strike_out(self, connection: sqlite3.Connection, member: str) -> None:
+        who = (self._group, member)
+        connection.execute("UPDATE leases SET owner = '', expires_at = 0 WHERE consumer_group = ? AND owner = ?", who)
+        connection.execute("DELETE FROM members WHERE consumer_group = ? AND member = ?", who)

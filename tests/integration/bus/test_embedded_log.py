@@ -35,6 +35,20 @@ for number in range(200):
     if number % 10 == 9:
         producer.flush()
 """
+READER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tocsin.bus.embedded import EmbeddedBus
+from tocsin.clock import ManualClock
+still = ManualClock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+bus = EmbeddedBus(Path(sys.argv[1]), still, lease_clock=still)
+consumer = bus.consumer("classify", ["mentions"])
+while not consumer.poll(1.0):
+    pass
+print("read", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -146,6 +160,23 @@ def test_a_lease_that_ran_out_goes_to_another_member_and_its_old_owner_may_not_c
     with pytest.raises(NotOwner):
         sleeper.commit(offsets)
     taker.commit(offsets)
+
+
+def test_what_a_killed_process_had_is_taken_over_at_once_while_its_lease_still_runs(
+    bus: EmbeddedBus, path: Path
+) -> None:
+    publish(bus, "a")
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"read\n"
+        taker = bus.consumer("classify", ["mentions"])
+        assert take_all(taker) == []
+        reader.kill()
+    again = bus.consumer("classify", ["mentions"])
+    taker.close()
+    assert texts(take_all(again)) == ["a"]
 
 
 def test_a_lease_that_ran_out_but_that_nobody_took_still_counts(bus: EmbeddedBus, lease_clock: ManualClock) -> None:
