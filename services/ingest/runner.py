@@ -84,10 +84,16 @@ class SourceRunner:
             return
         if reading is not None:
             self._stop(source.id)
-        delivery = self._delivery(source.id)
-        self._readings[source.id] = reading = _Reading(
-            source, lease.cursor, held_until, leases=self._leases, delivery=delivery, clock=self._clock
-        )
+        self._begin(source, lease.cursor, held_until)
+
+    def _begin(self, source: Source, cursor: Cursor | None, held_until: datetime) -> None:
+        try:
+            delivery = self._delivery(source.id)
+        except Retryable as error:
+            _log.warning("a source waits for the bus", source=source.id, reason=str(error))
+            return
+        reading = _Reading(source, cursor, held_until, leases=self._leases, delivery=delivery, clock=self._clock)
+        self._readings[source.id] = reading
         metrics.SOURCE_HELD.labels(source.id).set(1)
         reading.start()
 

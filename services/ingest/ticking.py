@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from services.ingest.publisher import EVENT_SOURCE, InFlight
 from tocsin.bus.failures import Retryable
-from tocsin.bus.port import Bus, Outgoing
+from tocsin.bus.port import Bus, Outgoing, Producer
 from tocsin.clock import Clock
 from tocsin.contracts import topics
 from tocsin.contracts.codec import encode_tick
@@ -43,11 +43,12 @@ class Ticking:
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set."""
-        producer = self._bus.producer()
+        producer: Producer | None = None
         try:
             while True:
                 at = self._in_flight.complete_up_to() - MARGIN
                 try:
+                    producer = producer or self._bus.producer()
                     partitions = range(self._bus.partitions(topics.MENTIONS))
                     for partition in partitions:
                         producer.send(self._tick(at, partition))
@@ -60,7 +61,8 @@ class Ticking:
                 if self._clock.wait(stop, EVERY_SECONDS):
                     return
         finally:
-            producer.close()
+            if producer is not None:
+                producer.close()
 
     def _tick(self, at: datetime, partition: int) -> Outgoing:
         tick = Tick(at=at, partition=partition, text=sentence(at, partition))

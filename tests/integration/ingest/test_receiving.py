@@ -52,7 +52,9 @@ class Keys:
 
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[EmbeddedBus]:
-    bus = EmbeddedBus(tmp_path / "bus.sqlite", ManualClock(NOW), partitions=2, bounds=Bounds(max_records=20))
+    bus = EmbeddedBus(
+        tmp_path / "bus.sqlite", ManualClock(NOW), partitions=2, bounds=Bounds(max_records=20), lease_seconds=600
+    )
     bus.ensure_topics(topics.FLOW)
     yield bus
     bus.close()
