@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, String, and_, case, cast, column, func, or_, select, tuple_, values
+from sqlalchemy import Integer, Row, Select, String, and_, case, cast, column, func, or_, select, values
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.events import AuthorRole, SentimentLabel
@@ -100,12 +100,11 @@ def find_mentions(
     """At most `limit` mentions, the newest first, from behind the place `before` (time and id) on."""
     chosen = _chosen(wanted)
     if before is not None:
-        place = tuple_(MentionBrandTable.published_at, MentionBrandTable.mention_id)
-        chosen = chosen.where(
-            # The first part alone already uses the index; the pair then decides among equals.
-            MentionBrandTable.published_at <= before[0],
-            place < tuple_(*before),
-        )
+        at, identifier = before
+        # The first condition alone already uses the index; the second then decides among equals. Spelt out, because values in
+        # a tuple would not be bound as the columns' types, and SQLite would compare instants with words.
+        behind = and_(MentionBrandTable.published_at == at, MentionBrandTable.mention_id < identifier)
+        chosen = chosen.where(MentionBrandTable.published_at <= at, or_(MentionBrandTable.published_at < at, behind))
     ordered = chosen.order_by(MentionBrandTable.published_at.desc(), MentionBrandTable.mention_id.desc())
     return [_found(row) for row in session.execute(ordered.limit(limit))]
 
