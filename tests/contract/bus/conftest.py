@@ -13,9 +13,10 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka import TopicPartition as KafkaPartition
 
-from tests.brokers import Broker
+from tests.brokers import Broker, await_condition
 from tocsin.bus.embedded import EmbeddedBus
 from tocsin.bus.embedded_log import Bounds
+from tocsin.bus.failures import BusUnavailable
 from tocsin.bus.kafka import KafkaBus
 from tocsin.bus.port import Bus, Consumer, Outgoing, Record
 from tocsin.clock import ManualClock
@@ -200,6 +201,17 @@ def read_all(consumer: Consumer, count: int) -> list[Record]:
     return records
 
 
-def commit(consumer: Consumer, records: Iterable[Record]) -> None:
-    """Commit behind these records."""
-    consumer.commit({record.topic_partition: record.next_offset for record in records})
+def commit(consumer: Consumer, records: Iterable[Record], others: Sequence[Consumer] = ()) -> None:
+    """Commit behind these records; while the group shares out anew, poll on with all its members and commit again."""
+    offsets = {record.topic_partition: record.next_offset for record in records}
+
+    def committed() -> bool:
+        try:
+            consumer.commit(offsets)
+        except BusUnavailable:
+            for member in (consumer, *others):
+                member.poll(0.1)
+            return False
+        return True
+
+    await_condition(committed, "the commit is taken")

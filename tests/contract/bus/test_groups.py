@@ -99,7 +99,7 @@ def test_who_remains_takes_over_what_a_leaving_member_had_in_hand(bench: Bench, 
     share(first, second)
     publish(bus, mentions([str(number) for number in range(40)]))
     _, of_second = poll_until([first, second], lambda read: sum(map(len, read)) >= 40, "40 records are read")
-    commit(second, of_second[:1])
+    commit(second, of_second[:1], [first])
     second.close()
     (again,) = poll_until(first, lambda read: len(read[0]) >= len(of_second) - 1, "the rest is read again")
     assert sorted(texts(again)) == sorted(texts(of_second[1:]))
@@ -114,9 +114,9 @@ def test_a_commit_after_losing_the_partition_is_refused(bench: Bench, bus: Bus) 
     share(first, second)
     lost = [record for record in records if record.topic_partition in second.assignment()]
     with pytest.raises(NotOwner, match="nothing was committed"):
-        commit(first, lost)
+        commit(first, lost, [second])
     kept = [record for record in records if record.topic_partition in first.assignment()]
-    commit(first, kept)
+    commit(first, kept, [second])
 
 
 def test_a_member_that_left_owns_nothing(bench: Bench, bus: Bus) -> None:
