@@ -212,7 +212,8 @@ def _words_of(entry: Any) -> str:
 
 def _stated(entry: Any, field: str) -> int | None:
     """A time of the entry in ms since 1970; feedparser has brought it to UTC already."""
-    parsed = entry.get(field)
+    # Asked first, because feedparser would else answer one date for the other, and warn that it will not always.
+    parsed = entry.get(field) if field in entry else None
     try:
         stated = calendar.timegm(parsed) * 1000 if parsed else None
     except (ValueError, OverflowError, TypeError):

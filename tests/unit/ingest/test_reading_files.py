@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.ingest.normalising import Normaliser
 from services.ingest.reading import Rejected, UnreadableFile, newest_publication, read_mentions
-from services.ingest.sources.lines import LONGEST_LINE_BYTES, BrokenLine, Line, read_lines
+from services.ingest.sources.lines import LONGEST_LINE_BYTES, BrokenLine, FileFormat, Line, read_lines
 from tests.requirements import data_folder
 from tocsin.clock import ManualClock, SystemClock
 from tocsin.contracts.events import Mention
@@ -180,15 +181,14 @@ def test_the_newest_publication_is_found_whatever_the_order(tmp_path: Path) -> N
 
 @given(st.binary())
 def test_no_bytes_crash_the_reader(content: bytes) -> None:
-    for item in read(content):
-        str(item)
+    with suppress(UnreadableFile):
+        for item in read(content):
+            str(item)
 
 
 @given(st.binary())
 def test_no_bytes_crash_the_reader_of_tables(content: bytes) -> None:
     head = b"source,native_id,published_at,text,brands,author.id,rating\n"
-    from services.ingest.sources.lines import FileFormat
-
     list(read_lines(BytesIO(head + content), FileFormat.CSV))
 
 
