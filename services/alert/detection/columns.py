@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.alert.detection.observations import HarmfulRates, Observation, start_of_hour
+from services.alert.detection.observations import HarmfulRates, Observation
 from services.alert.detection.state import Interval
 
 Floats = NDArray[np.float64]
@@ -45,43 +46,51 @@ class HourBlock:
 def build_block(observations: Iterable[Observation], rates: HarmfulRates) -> HourBlock:
     """The columns of one clock hour, whatever the order in which its mentions came."""
     kept = sorted(
-        (item for item in observations if item.wakes and item.counts(rates)),
-        key=lambda item: (item.at, item.mention_id),
+        ((item.at.timestamp(), item.mention_id, item) for item in observations if item.wakes and item.counts(rates)),
+        key=itemgetter(0, 1),
     )
     first, harmful, corrected, toxic, followers = (np.zeros(len(kept)) for _ in range(5))
     authors = np.zeros(len(kept), dtype=np.int64)
     seen: set[str] = set()
     seen_harmful: set[str] = set()
     seen_toxic: set[str] = set()
-    for index, item in enumerate(kept):
+    # Looked up once: this loop sees each mention of a day at each evaluation.
+    risky, toxic_from, by_language, usual = (
+        rates.risk_threshold,
+        rates.toxicity_threshold,
+        rates.by_language,
+        rates.default,
+    )
+    for index, (_, _, item) in enumerate(kept):
         author = item.author or f"?{item.mention_id}"
         authors[index] = hash(author)
-        rate = rates.of(item.language)
+        rate = rates.of(item.language) if by_language else usual
         added = 0.0
         if author not in seen:
             seen.add(author)
             first[index] = 1
             followers[index] = item.followers or 0
             added -= rate.fpr
-        if item.harmful(rates):
+        if item.negative or item.risk >= risky:
             if author not in seen_harmful:
                 seen_harmful.add(author)
                 harmful[index] = 1
                 added += 1
-            if item.toxicity >= rates.toxicity_threshold and author not in seen_toxic:
+            if item.toxicity >= toxic_from and author not in seen_toxic:
                 seen_toxic.add(author)
                 toxic[index] = 1
-        corrected[index] = added / (rate.tpr - rate.fpr)
-    seconds = np.array([item.at.timestamp() for item in kept], dtype=np.float64)
-    return HourBlock(tuple(kept), seconds, authors, first, harmful, corrected, toxic, followers)
+        if added:
+            corrected[index] = added / (rate.tpr - rate.fpr)
+    seconds = np.array([at for at, _, _ in kept], dtype=np.float64)
+    return HourBlock(tuple(item for _, _, item in kept), seconds, authors, first, harmful, corrected, toxic, followers)
 
 
 def blocks_of(observations: Iterable[Observation], rates: HarmfulRates) -> dict[datetime, HourBlock]:
     """Blocks by the start of their hour."""
-    hours: dict[datetime, list[Observation]] = {}
+    hours: dict[int, list[Observation]] = {}
     for observation in observations:
-        hours.setdefault(start_of_hour(observation.at), []).append(observation)
-    return {hour: build_block(items, rates) for hour, items in hours.items()}
+        hours.setdefault(int(observation.at.timestamp() // 3600), []).append(observation)
+    return {datetime.fromtimestamp(hour * 3600, UTC): build_block(items, rates) for hour, items in hours.items()}
 
 
 @dataclass(frozen=True, slots=True)

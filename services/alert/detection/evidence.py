@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Any
 
 from services.alert.detection.columns import Columns, WindowCount
@@ -86,7 +88,7 @@ def explain(
         "stories": [
             {"title": story.title, "authors": story.authors, "mentions": story.mentions,
              "examples": list(story.examples), "kinds": list(story.kinds)}
-            for story in stories[:_STORIES]
+            for story in stories
         ],
         "loudest": [
             {"author": item.author_name or item.author, "followers": item.followers, "mention": item.mention_id}
@@ -99,34 +101,37 @@ def explain(
     return tuple(reasons), evidence
 
 
-def tell_stories(mentions: Sequence[Observation]) -> list[Story]:
-    """Mentions by story, most authors first."""
+def tell_stories(mentions: Sequence[Observation], most: int = _STORIES) -> list[Story]:
+    """The largest stories of these mentions: most authors first, then the loudest."""
     groups: dict[str, list[Observation]] = {}
     for item in mentions:
         groups.setdefault(item.copy_key or f"?{item.mention_id}", []).append(item)
-    stories = []
-    for group in groups.values():
-        group.sort(key=lambda item: (-(item.engagement + (item.followers or 0)), item.at, item.mention_id))
-        kinds: dict[str, int] = {}
-        for item in group:
-            for kind in item.kinds:
-                kinds[kind.value] = kinds.get(kind.value, 0) + 1
-        stories.append(
-            (
-                Story(
-                    title=_shorten(group[0].text),
-                    authors=len({item.author or item.mention_id for item in group}),
-                    mentions=len(group),
-                    examples=tuple(item.mention_id for item in group[:_EXAMPLES]),
-                    kinds=tuple(sorted(kinds, key=lambda kind: (-kinds[kind], kind))),
-                ),
-                group[0],
-            )
+    sized = (
+        (
+            -len({item.author or item.mention_id for item in group}),
+            -max(map(_loudness, group)),
+            group[0].mention_id,
+            group,
         )
-    stories.sort(
-        key=lambda pair: (-pair[0].authors, -pair[1].engagement, -(pair[1].followers or 0), pair[1].mention_id)
+        for group in groups.values()
     )
-    return [story for story, _ in stories]
+    # Only the largest are written out: a day may hold thousands of remarks that nobody repeated.
+    return [_story(group, -size) for size, _, _, group in nsmallest(most, sized, key=itemgetter(0, 1, 2))]
+
+
+def _story(group: list[Observation], authors: int) -> Story:
+    loudest_first = sorted(group, key=lambda item: (-_loudness(item), item.at, item.mention_id))
+    kinds: dict[str, int] = {}
+    for item in group:
+        for kind in item.kinds:
+            kinds[kind.value] = kinds.get(kind.value, 0) + 1
+    return Story(
+        title=_shorten(loudest_first[0].text),
+        authors=authors,
+        mentions=len(group),
+        examples=tuple(item.mention_id for item in loudest_first[:_EXAMPLES]),
+        kinds=tuple(sorted(kinds, key=lambda kind: (-kinds[kind], kind))),
+    )
 
 
 def _shorten(text: str) -> str:

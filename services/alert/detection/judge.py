@@ -253,15 +253,14 @@ class Judge:
     def _grave(self, columns: Columns, passing: Sequence[WindowMeasure]) -> bool:
         """Press among the harmful, or a safety or legal risk from several authors."""
         levels = self._settings.levels
+        grave = frozenset(levels.grave_kinds)
         for item in passing:
             press, risky = set(), set()
             for one in columns.observations(item.count.start, item.count.end):
-                author = one.author or one.mention_id
-                if one.harmful(self._rates):
-                    if one.role is AuthorRole.PRESS or one.source_kind is SourceKind.PRESS:
-                        press.add(author)
-                    if set(levels.grave_kinds).intersection(one.kinds):
-                        risky.add(author)
+                if (one.role is AuthorRole.PRESS or one.source_kind is SourceKind.PRESS) and one.harmful(self._rates):
+                    press.add(one.author or one.mention_id)
+                if one.kinds and not grave.isdisjoint(one.kinds) and one.harmful(self._rates):
+                    risky.add(one.author or one.mention_id)
             if len(press) >= levels.press_authors or len(risky) >= levels.grave_authors:
                 return True
         return False
