@@ -41,17 +41,18 @@ class Terminal:
             "",
             *message.body.split("\n"),
         ]
-        colour = _COLOURS[notification.level] if self._output.isatty() else None
-        rule = "━" * _WIDTH
-        frame = [_painted(rule, colour), *(f"  {line}".rstrip() for line in lines), _painted(rule, colour)]
         try:
             with self._lock:
-                self._output.write("\n".join(["", *frame, ""]))
+                self._output.write(self._framed(lines, _COLOURS[notification.level]))
                 self._output.flush()
         except (OSError, ValueError) as error:  # ValueError: the stream is closed
             return Outcome(AttemptOutcome.RETRY, f"the terminal cannot be written to ({type(error).__name__})")
         return Outcome(AttemptOutcome.ACCEPTED, "printed")
 
-
-def _painted(text: str, colour: str | None) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+    def _framed(self, lines: list[str], colour: str) -> str:
+        paint, end = (f"\x1b[{colour}m", "\x1b[0m") if self._output.isatty() else ("", "")
+        rule = f"{paint}{'━' * _WIDTH}{end}"
+        text = "\n".join(["", rule, *(f"  {line}".rstrip() for line in lines), rule, ""])
+        # A terminal that cannot show a character shows another in its place; nobody sleeps on for that.
+        encoding = self._output.encoding or "utf-8"
+        return text.encode(encoding, "replace").decode(encoding)
