@@ -10,7 +10,13 @@ import typer
 from tocsin.access import commands as access
 from tocsin.bus.dead_letters import list_dead_letters, replay_dead_letters
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
-from tocsin.cli.surroundings import ConfigurationFile, load_configuration, open_configured_bus, open_database
+from tocsin.cli.surroundings import (
+    ConfigurationFile,
+    load_configuration,
+    open_configured_bus,
+    open_database,
+    open_ready_database,
+)
 from tocsin.clock import SystemClock
 from tocsin.config import Environment
 from tocsin.contracts.settings.base import parse_duration
@@ -70,7 +76,7 @@ def create_key(
 ) -> None:
     """Make a key and show it, this once."""
     configuration = load_configuration(config)
-    with closing(open_database(configuration, Environment.read())) as database:
+    with closing(open_ready_database(configuration, Environment.read())) as database:
         try:
             lifetime = parse_duration(expires) if expires is not None else None
             made = access.create_key(
@@ -90,7 +96,7 @@ def create_key(
 @key_commands.command("list")
 def list_keys(config: ConfigurationFile = None) -> None:
     """Show every key, never its secret."""
-    with closing(open_database(load_configuration(config), Environment.read())) as database:
+    with closing(open_ready_database(load_configuration(config), Environment.read())) as database:
         keys = access.list_keys(database)
     for key in keys:
         state = "revoked" if key.revoked_at else "active"
@@ -106,7 +112,7 @@ def revoke_key(
     config: ConfigurationFile = None,
 ) -> None:
     """Let a key work no more: at once here, within 30 s in other processes."""
-    with closing(open_database(load_configuration(config), Environment.read())) as database:
+    with closing(open_ready_database(load_configuration(config), Environment.read())) as database:
         try:
             access.revoke_key(database, SystemClock(), prefix)
         except access.WrongRequest as error:
@@ -124,7 +130,7 @@ def sign_in(
         known_ids = ", ".join(sorted(known.id for known in configuration.people))
         raise CommandFailed(f"nobody in tocsin.yaml is called {person!r}; known are {known_ids}", WRONG_CALL)
     base = configuration.api.public_url or f"http://{configuration.api.host}:{configuration.api.port}"
-    with closing(open_database(configuration, Environment.read())) as database:
+    with closing(open_ready_database(configuration, Environment.read())) as database:
         try:
             print(access.sign_in_link(database, SystemClock(), base_url=base, person=person))
         except access.WrongRequest as error:

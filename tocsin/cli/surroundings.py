@@ -52,6 +52,13 @@ def open_configured_bus(configuration: Configuration, environment: Environment, 
     )
 
 
+def open_ready_database(configuration: Configuration, environment: Environment) -> Database:
+    """As `open_database`, for commands that need its tables; raises DatabaseOutdated, saying what to do, where they lack."""
+    database = open_database(configuration, environment)
+    database.check()
+    return database
+
+
 def clock_of(environment: Environment) -> Clock:
     """The machine's time, unless this is a rehearsal."""
     return RehearsalClock(*environment.rehearsal) if environment.rehearsal else SystemClock()

@@ -1,0 +1,93 @@
+"""check, db, keys, dlq, replay and import, as whoever runs Tocsin types them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.integration.cli.conftest import Command
+
+CONFIGURATION = """
+brands: [{id: lunea, names: [Lunéa]}]
+people: [{id: lea, name: Léa, channels: [terminal]}]
+channels: [{kind: terminal, id: terminal, wakes: true}]
+policies: [{id: night, orange: {steps: [{notify: ["person:lea"]}]}}]
+"""
+
+
+def mentions(count: int) -> str:
+    at = datetime(2026, 3, 2, 8, 0, tzinfo=UTC).isoformat()
+    texts = ("Lunéa is great", "Nothing to do with it")
+    return "\n".join(
+        json.dumps({"source": "x", "native_id": str(number), "text": texts[number % 2], "published_at": at})
+        for number in range(count)
+    )
+
+
+def test_check_passes_a_protocol_that_reaches_somebody(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    done = tocsin("check")
+    assert (done.returncode, "holds together" in done.stdout) == (0, True), done.stderr
+
+
+def test_check_refuses_a_protocol_that_wakes_nobody(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION.replace("wakes: true", "wakes: false"), encoding="utf-8")
+    done = tocsin("check", "tocsin.yaml")
+    assert done.returncode == 2
+    assert "reaches nobody on a channel that wakes" in done.stdout
+
+
+def test_check_names_the_line_of_an_unknown_key(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text("brands:\n  - id: lunea\n    colour: red\n", encoding="utf-8")
+    done = tocsin("check")
+    assert done.returncode == 2
+    assert "tocsin.yaml:3:5: brands[0].colour: unknown key" in done.stderr
+
+
+def test_the_database_is_brought_up_to_date_twice_without_harm(tocsin: Command) -> None:
+    assert tocsin("db", "upgrade").returncode == 0
+    assert tocsin("db", "upgrade").returncode == 0
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(tocsin: Command) -> None:
+    tocsin("db", "upgrade")
+    key = tocsin("keys", "create", "--name", "importer", "--scope", "send", "--expires", "90 d").stdout.strip()
+    assert key.startswith("tocsin_")
+    listed = tocsin("keys", "list").stdout
+    assert "importer" in listed
+    assert key not in listed
+    prefix = key.split("_")[1]
+    assert tocsin("keys", "revoke", prefix).returncode == 0
+    assert "revoked" in tocsin("keys", "list").stdout
+    assert tocsin("keys", "revoke", "nonesuch").returncode == 1
+    assert tocsin("keys", "create", "--name", "x", "--scope", "everything").returncode == 2
+
+
+def test_a_command_on_a_database_without_tables_says_what_to_do(tocsin: Command) -> None:
+    done = tocsin("keys", "list")
+    assert done.returncode == 1
+    assert "tocsin db upgrade" in done.stderr
+
+
+def test_replay_puts_a_file_on_the_bus_and_no_dead_letters_come_of_it(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    (tmp_path / "mentions.jsonl").write_text(mentions(10), encoding="utf-8")
+    done = tocsin("replay", "mentions.jsonl", "--speed", "max")
+    assert done.returncode == 0, done.stderr
+    assert "5 published, 5 about no brand, 0 rejected" in done.stdout
+    assert "No dead letters" in tocsin("dlq", "list").stdout
+    assert tocsin("replay", "mentions.jsonl", "--speed", "quickly").returncode == 2
+    assert tocsin("dlq", "replay", "nonesuch").returncode == 2
+
+
+def test_import_writes_history_that_wakes_nobody(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    (tmp_path / "mentions.jsonl").write_text(mentions(10), encoding="utf-8")
+    for _ in range(2):
+        done = tocsin("import", "mentions.jsonl")
+        assert done.returncode == 0, done.stderr
+        assert "5 imported, 5 about no brand, 0 rejected" in done.stdout
+    with sqlite3.connect(tmp_path / ".tocsin" / "tocsin.sqlite") as database:
+        assert database.execute("SELECT count(*), max(wakes) FROM mentions").fetchone() == (5, 0)
