@@ -18,7 +18,6 @@ from tocsin.contracts.events import (
     SentimentScores,
 )
 
-
 WORST_SHARE, BEST_SHARE = 0.4, 0.8
 """Up to two stars of five a review without a word is negative, from four on positive."""
 

@@ -35,7 +35,7 @@ class FileSource(Settings):
     brands: tuple[Identifier, ...] = ()
     source: str | None = None
     """What `source` is of lines that name none."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     """CSV: column → field, such as `Posted at: published_at` or `User: author.name`; others go by their own name."""
 
 
