@@ -25,9 +25,9 @@ _JOINERS = "\u200c\u200d"
 _LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S*|\b(?:mailto|tel|javascript|data):\S+", re.IGNORECASE)
 _BARE_DOMAIN = re.compile(r"(?<=\w)\.(?=[a-z]{2,}\b)", re.IGNORECASE)
 _ADDRESSED = re.compile(r"@(?=\w)")
-_MARKUP = str.maketrans(
-    {"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "_": " ", "~": "∼", "|": "¦", "\\": "∖"}
-)
+_EMPHASIS = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
+"""Underscores around words are markup; those inside one, as in a name, are not."""
+_MARKUP = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "~": "∼", "|": "¦", "\\": "∖"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def harmless(text: str, longest: int = LONGEST_QUOTE) -> str:
     line = _LINK.sub("(…)", line)
     line = _BARE_DOMAIN.sub("․", line)  # a dot that no program makes a link of
     line = _ADDRESSED.sub("＠", line).translate(_MARKUP)
+    line = " ".join(_EMPHASIS.sub(" ", line).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 

@@ -88,6 +88,7 @@ def test_state_messages_say_who_did_it_and_until_when_it_holds() -> None:
         ("javascript:alert(1)", "(…)"),
         ("@everyone hello", "＠everyone hello"),
         ("[link](x)", "(link)(x)"),
+        ("_now_ and __then__ by aisha_6471", "now and then by aisha_6471"),
         ("9.5 of 10, was 3.2", "9.5 of 10, was 3.2"),
         ("नमस्ते क्\u200dष", "नमस्ते क्\u200dष"),
     ],
