@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from services.alert.protocol.directory import Directory
 from services.api.context import ApiContext
 from services.api.gate import Gate
+from services.api.pages.figures import RememberedFigures
 from services.api.pages.rendering import FOLDER
 from services.api.permission import Reader
 from services.api.routes import brands, incidents, mentions, pages, signing_in
@@ -64,6 +65,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         sessions=sessions,
         directory=Directory.of(configuration),
         thresholds=_thresholds(configuration.classifier.name),
+        figures=RememberedFigures(time.monotonic),
     )
     problems.install(app)
     pages.install_error_page(app)

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from services.alert.protocol.directory import Directory
+from services.api.pages.figures import RememberedFigures
 from tocsin.access.principals import Principal
 from tocsin.access.sessions import Sessions
 from tocsin.bus.failures import BusError
@@ -33,6 +34,7 @@ class ApiContext:
     directory: Directory
     bus: Bus
     thresholds: Thresholds
+    figures: RememberedFigures
 
     def brand_ids(self, principal: Principal) -> list[str]:
         """The configured brands that a principal may see, in the order of the configuration."""

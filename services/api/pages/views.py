@@ -22,7 +22,7 @@ from tocsin.contracts.incidents import Incident, IncidentState, Level
 from tocsin.storage import brands, incidents
 from tocsin.storage.brands import BrandStatus
 from tocsin.storage.notifications import notifications
-from tocsin.storage.searches import Figures, count_spans, find_risky, mentions_by_hour
+from tocsin.storage.searches import Figures, find_risky, mentions_by_hour
 
 LATE_AFTER = timedelta(minutes=10)
 """A stream that is complete only up to longer ago is late, and the page says so."""
@@ -144,7 +144,8 @@ class PageReader:
         return self.wording.say("why.calm" if level is Level.GREEN else "why.none")
 
     def _figures(self, brand: str, borders: Sequence[datetime]) -> list[Figures]:
-        return count_spans(self.session, brand, borders, thresholds=self.context.thresholds)
+        context = self.context
+        return context.figures.count(self.session, brand, borders, thresholds=context.thresholds, now=self.now)
 
     def _hour_slots(self, brand: str) -> list[Slot]:
         end = start_of_span(self.now, Bucket.HOUR, _UTC) + _HOUR
