@@ -28,6 +28,7 @@ NOW = datetime(2026, 3, 10, 21, 40, tzinfo=UTC)
 
 CONFIGURATION: Configuration = parse(
     """
+api: {port: 0}
 brands:
   - {id: acme, names: [Acme], time_zone: Europe/Paris}
   - {id: globex, names: [Globex], time_zone: Asia/Kolkata}
