@@ -24,12 +24,12 @@ class WebServer:
     """Serves an ASGI application over HTTP/1.1 until asked to stop.
 
     `port` 0 takes a free one; `bind` opens the socket at once, so that the address is known (and printed) before `run`.
-    Requests in hand are given `drain_seconds` to end.
+    `app` may be set later, before `run`, by who must know the address first. Requests in hand are given `drain_seconds` to end.
     """
 
     def __init__(
         self,
-        app: Any,
+        app: Any | None,
         host: str,
         port: int,
         *,
@@ -38,7 +38,7 @@ class WebServer:
         drain_seconds: int = 10,
     ) -> None:
         self.name = name
-        self._app = app
+        self.app = app
         self._host = host
         self._port = port
         self._health = health
@@ -78,11 +78,13 @@ class WebServer:
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set, then let requests in hand end."""
+        if self.app is None:
+            raise RuntimeError(f"the web server {self.name} was given no application to serve")
         self.bind()
         assert self._socket is not None  # noqa: S101 - bind has just opened it
         server = uvicorn.Server(
             uvicorn.Config(
-                self._app,
+                self.app,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -30,10 +31,20 @@ from tocsin.web import WebServer
 _log = logger(__name__)
 
 
-def components(surroundings: Surroundings) -> list[Component]:
-    """What the api process runs: a web server on `api.host` and `api.port`, which it listens on from now on."""
+def components(
+    surroundings: Surroundings, *, port: int | None = None, routers: Sequence[APIRouter] = ()
+) -> list[Component]:
+    """What the api process runs: a web server on `api.host` and `api.port` (or `port`), which it listens on from now on.
+
+    `routers` are served beside the API's own, behind the same gate: `run all` takes mentions here too.
+    """
     settings = surroundings.configuration.api
-    server = WebServer(create_app(surroundings), settings.host, settings.port, name="api", health=surroundings.health)
+    app = create_app(surroundings)
+    for router in routers:
+        app.include_router(router)
+    server = WebServer(
+        app, settings.host, settings.port if port is None else port, name="api", health=surroundings.health
+    )
     server.bind()
     return [server]
 

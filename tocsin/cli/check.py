@@ -45,6 +45,8 @@ def _warnings(configuration: Configuration) -> list[str]:
     warnings = []
     if not configuration.brands:
         warnings.append("brands: there is none, so only sources that name a brand themselves are heard")
+    if configuration.policies and configuration.api.public_url is None:
+        warnings.append("api.public_url: is not set, so messages carry no link to the incident")
     for brand in configuration.brands:
         if not brand.names and not brand.query:
             warnings.append(f"brands.{brand.id}: has neither names nor a query; no mention is found by its text")

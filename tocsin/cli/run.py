@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from tocsin.access.verifying import KeyVerifier
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.cli.surroundings import ConfigurationFile, load_configuration, open_database, surroundings
+from tocsin.clock import SystemClock
 from tocsin.config import Environment
 from tocsin.observability.logs import configure_logs, logger
 from tocsin.observability.routes import observability_routes
@@ -83,33 +84,45 @@ def run(
 
 
 def build(service: Service, given: Surroundings, *, port: int | None, receive: bool = False) -> list[Component]:
-    """The components of a service, its web server among them."""
-    api = given.configuration.api
+    """The components of a service, its web server among them, which listens from now on."""
+    settings = given.configuration.api
     components: list[Component]
     match service:
         case Service.INGEST:
             from services.ingest.app import Ingest
 
             ingest = Ingest(given)
-            components, web, default = ingest.components(), plain_app(given), api.ingest_port
+            components, web, default = ingest.components(), plain_app(given), settings.ingest_port
             web.include_router(ingest.router(_verifier(given)))
         case Service.CLASSIFY:
             from services.classify import app as classify
 
-            components, web, default = classify.components(given), plain_app(given), api.classify_port
+            components, web, default = classify.components(given), plain_app(given), settings.classify_port
         case Service.ALERT:
             from services.alert import app as alert
 
-            components, web, default = alert.components(given), plain_app(given), api.alert_port
+            components, web, default = alert.components(given), plain_app(given), settings.alert_port
         case _:
-            components, web, default = [], api_app(given, receive=receive), api.port
-    server = WebServer(web, api.host, default if port is None else port, name=f"{service}-web", health=given.health)
+            from services.api import app as api
+
+            return api.components(given, port=port, routers=[_receiving(given)] if receive else ())
+    server = WebServer(
+        web, settings.host, default if port is None else port, name=f"{service}-web", health=given.health
+    )
     server.bind()
     return [*components, server]
 
 
+def _receiving(given: Surroundings) -> APIRouter:
+    """The route by which ingest takes mentions, to be served by another process too."""
+    from services.ingest.app import Ingest
+
+    return Ingest(given).router(_verifier(given))
+
+
 def _verifier(given: Surroundings) -> KeyVerifier:
-    return KeyVerifier(given.database, given.clock, time.monotonic)
+    # Keys expire by the machine's time, also in a rehearsal.
+    return KeyVerifier(given.database, SystemClock(), time.monotonic)
 
 
 def plain_app(given: Surroundings) -> FastAPI:
@@ -119,18 +132,6 @@ def plain_app(given: Surroundings) -> FastAPI:
     app = FastAPI(title="Tocsin", docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
     app.include_router(observability_routes(given.health))
-    return app
-
-
-def api_app(given: Surroundings, *, receive: bool) -> FastAPI:
-    """The API and the page; with `receive`, the ingest service's own route beside them."""
-    from services.api.app import create_app
-
-    app = create_app(given)
-    if receive:
-        from services.ingest.app import Ingest
-
-        app.include_router(Ingest(given).router(_verifier(given)))
     return app
 
 

@@ -81,13 +81,14 @@ def furnish(given: Surroundings, evening: Sequence[Mention], output: TextIO) -> 
     from services.ingest.app import Ingest
 
     api = given.configuration.api
-    server = WebServer(create_app(given), api.host, api.port, name="web", health=given.health)
+    server = WebServer(None, api.host, api.port, name="web", health=given.health)
     server.bind()
     # Links in messages begin with the address that the server really has.
     served = replace(
         given,
         configuration=given.configuration.model_copy(update={"api": api.model_copy(update={"public_url": server.url})}),
     )
+    server.app = create_app(served)
     ingest = Ingest(served)
     story = Story(evening, ingest.publisher().publish, given.clock)
     components = [
