@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
-from models.data import LANGUAGES, SENTIMENTS, Example, read, sentiment_figures, training, validation
+from models.data import LANGUAGES, SENTIMENTS, Example, read, training, validation
 from models.prototypes import prototypes
 from services.classify.classifiers.onnx import OnnxClassifier
 from services.classify.classifiers.port import Labels, Thresholds
@@ -31,6 +31,16 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "tocsin-e5")
     parser.add_argument("--threads", type=int, default=0)
     return parser.parse_args(argv)
+
+
+def sentiment_figures(examples: list[Example], predicted: Sequence[int]) -> dict[str, float]:
+    """Macro-F1 in percent of each language, and their mean."""
+    figures: dict[str, float] = {}
+    for language in LANGUAGES:
+        rows = [(e.sentiment, p) for e, p in zip(examples, predicted, strict=True) if e.language == language]
+        figures[language] = 100 * float(f1_score([t for t, _ in rows], [p for _, p in rows], average="macro"))
+    figures["mean"] = float(np.mean(list(figures.values())))
+    return {name: round(value, 2) for name, value in figures.items()}
 
 
 def is_harmful(labels: Labels, thresholds: Thresholds) -> bool:

@@ -11,8 +11,11 @@ from transformers import BertModel
 from models.heads import LAYERS, Linear
 
 OUTPUTS = ("sentiment", "risk", "kinds", "toxicity", "relevance", "embedding")
-KIND_MARGIN = 2.0
+KIND_MARGIN = 3.0
 """Logit of a kind that alone makes a risk logit of 0: a call to boycott is a risk even where it reads like no complaint."""
+
+RISK_CAP = 1.0
+"""Up to here the risk logit is added to each kind's: of what is calm no kind is told, and much risk does not make a kind."""
 
 LONGEST = 128
 """Positions kept; texts are cut to fewer tokens than that."""
@@ -57,8 +60,10 @@ class ExportedNetwork(nn.Module):
         vectors = self.outputs["embedding"](torch.cat(means, dim=1))
         embedding = vectors / vectors.norm(dim=1, keepdim=True)
         both = torch.cat([embedding * embedding.shape[1] ** 0.5, last], dim=1)
-        kinds = self.outputs["kinds"](both)
-        risk = torch.maximum(self.outputs["risk"](both).squeeze(-1), kinds.amax(1) - KIND_MARGIN)
+        topics = self.outputs["kinds"](both)
+        feeling = self.outputs["risk"](both)
+        kinds = topics + feeling.clamp(max=RISK_CAP)
+        risk = torch.maximum(feeling.squeeze(-1), topics.amax(1) - KIND_MARGIN)
         return (
             self.outputs["sentiment"](last),
             risk,

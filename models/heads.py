@@ -88,7 +88,7 @@ def inputs_of(features: Matrix, head: Linear) -> Matrix:
     return np.concatenate([embedded(head, features) * np.float32(width**0.5), features[:, -width:]], axis=1)
 
 
-def fit_kinds(inputs: Matrix, sentences: Sequence[Prototype], strength: float = 0.01) -> Linear:
+def fit_kinds(inputs: Matrix, sentences: Sequence[Prototype], strength: float = 0.03) -> Linear:
     """One logistic regression a kind: its risky scenes against everything else, calm scenes on its topic included.
 
     Also in the negatives: scenes of other kinds, though some real mentions are of two kinds at once.
@@ -118,7 +118,7 @@ def risk_rows(examples: Sequence[Example], per_set: int, random: np.random.Gener
     chosen: list[Example] = []
     for key in sorted(groups):
         rows = groups[key]
-        limit = per_set // 4 if key[1] else per_set
+        limit = per_set // 2 if key[1] else per_set
         chosen += [rows[n] for n in random.permutation(len(rows))[:limit]]
     return chosen
 
@@ -128,11 +128,11 @@ def fit_risk(
     rows: Sequence[Example],
     prototype_inputs: Matrix,
     sentences: Sequence[Prototype],
-    strength: float = 0.003,
+    strength: float = 0.001,
 ) -> Linear:
-    """Logistic regression on labelled rows and prototypes; the prototypes weigh half as much as all the rows together."""
+    """Logistic regression on labelled rows and prototypes; the prototypes weigh as much as all the rows together."""
     weights = np.array([r.risk_weight for r in rows])
-    own = np.full(len(sentences), 0.5 * weights.sum() / len(sentences))
+    own = np.full(len(sentences), weights.sum() / len(sentences))
     labels = np.array([float(r.risk or 0.0) for r in rows] + [float(s.risky) for s in sentences])
     together = np.concatenate([weights, own])
     for side in (0.0, 1.0):

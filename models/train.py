@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.backbone import cut_tokenizer, cut_vocabulary, hub_backbone, packed_backbone
-from models.data import LANGUAGES, SENTIMENTS, SET_NAMES, TARGET, Example, Sampler, training, validation
+from models.data import SENTIMENTS, SET_NAMES, TARGET, Example, Sampler, training, validation
+from models.evaluate import sentiment_figures
 from models.network import Batch, Network
 
 MAXIMUM_LENGTH = 96
@@ -165,16 +165,6 @@ def sentiment_scores(network: Network, ids: list[list[int]]) -> np.ndarray[Any, 
         scores[numbers] = (network.sentiment(pooled) + bias).float().numpy()
     network.train()
     return scores
-
-
-def sentiment_figures(examples: list[Example], predicted: Sequence[int]) -> dict[str, float]:
-    """Macro-F1 in percent of each language, and their mean."""
-    figures: dict[str, float] = {}
-    for language in LANGUAGES:
-        rows = [(e.sentiment, p) for e, p in zip(examples, predicted, strict=True) if e.language == language]
-        figures[language] = 100 * float(f1_score([t for t, _ in rows], [p for _, p in rows], average="macro"))
-    figures["mean"] = float(np.mean(list(figures.values())))
-    return {name: round(value, 2) for name, value in figures.items()}
 
 
 def run(chosen: argparse.Namespace) -> None:
