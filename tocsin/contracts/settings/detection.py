@@ -45,9 +45,9 @@ class BaselineSettings(Settings):
     """The latest hours, which the longest window looks at, do not teach yet: a crisis must not be its own normal."""
     pooled_samples: Annotated[float, Field(gt=0)] = 6.0
     """How many samples the same hour of all days counts for, beside those of the same hour of the week."""
-    prior_variation: Annotated[float, Field(ge=0)] = 0.3
+    prior_variation: Annotated[float, Field(ge=0)] = 0.35
     """How much a brand nobody knows yet swings from day to day by itself: the standard deviation of its level, as a share."""
-    prior_days: Annotated[float, Field(gt=0)] = 2.0
+    prior_days: Annotated[float, Field(gt=0)] = 1.5
     """How many days of its own calm weigh as much as that guess."""
     longest_mask: Duration = timedelta(days=3)
     """Hours under alert do not teach, up to this long after it began; what lasts longer is the new normal."""
@@ -66,12 +66,13 @@ class GateSettings(Settings):
 
     windows: tuple[WindowSettings, ...] = (
         WindowSettings(length=timedelta(minutes=30), surprise=4.0),
-        WindowSettings(length=timedelta(hours=1), surprise=3.8),
-        WindowSettings(length=timedelta(hours=3), surprise=3.6),
-        WindowSettings(length=timedelta(hours=6), surprise=3.3),
-        WindowSettings(length=timedelta(hours=24), surprise=3.0),
+        WindowSettings(length=timedelta(hours=1), surprise=3.7),
+        WindowSettings(length=timedelta(hours=3), surprise=3.4),
+        WindowSettings(length=timedelta(hours=6), surprise=3.2),
+        WindowSettings(length=timedelta(hours=24), surprise=4.0),
     )
-    """Long windows see a slow burn, short ones a blaze. A month has fewer long windows, so they may be less surprising."""
+    """Long windows see a slow burn, short ones a blaze. A month has fewer long windows, so they may be less surprising; not so
+    the day, whose level swings by itself in every real stream."""
     at_once: Annotated[float, Field(gt=0)] = 8.0
     """`S_N` from which no second evaluation is waited for."""
     closes_below: Annotated[float, Field(ge=0)] = 2.0
