@@ -72,7 +72,8 @@ def explain(
     loudest = _loudest(harmful or mentions)
     campaign = _campaign(stories, window, settings)
     complete = complete_up_to is None or complete_up_to >= instant
-    main = _main_reason(findings, window, stories, loudest)
+    usual = _usual_as_labelled(findings.deciding, mentions, rates) if findings.deciding else None
+    main = _main_reason(findings, window, usual, stories, loudest)
     reasons = [main, *_further_reasons(findings, state, settings, campaign=campaign, complete=complete)]
     sources: dict[str, int] = {}
     for item in mentions:
@@ -163,8 +164,23 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"
 
 
+def _usual_as_labelled(item: WindowMeasure, mentions: Sequence[Observation], rates: HarmfulRates) -> float:
+    """How many harmful authors the classifier would report in such a window on a usual day, its errors included.
+
+    The inverse of the correction, N = N̂·(tpr − fpr) + fpr·V, at the mean rates of the window's languages: what is told beside
+    the count as labelled must be of the same kind. (The decision compares the corrected ones.)
+    """
+    used = [rates.of(mention.language) for mention in mentions] or [rates.default]
+    tpr, fpr = (sum(rate.tpr for rate in used) / len(used), sum(rate.fpr for rate in used) / len(used))
+    return item.harmful_expected.mean * (tpr - fpr) + fpr * item.authors_expected.mean
+
+
 def _main_reason(
-    findings: Findings, window: WindowCount, stories: Sequence[Story], loudest: Sequence[Observation]
+    findings: Findings,
+    window: WindowCount,
+    usual_harmful: float | None,
+    stories: Sequence[Story],
+    loudest: Sequence[Observation],
 ) -> Reason:
     length = window.end - window.start
     count = _number(window.observed_harmful)
@@ -182,7 +198,7 @@ def _main_reason(
             f"{authors} authors in {format_duration(length)}, {usual} expected at this hour, no more harm than usual"
         )
     else:
-        usual = _number(findings.deciding.harmful_expected.mean) if findings.deciding else "?"
+        usual = "?" if usual_harmful is None else _number(usual_harmful)
         french = f"{count} mentions nuisibles en {_french(length)}, {usual} attendues à cette heure"
         english = f"{count} harmful mentions in {format_duration(length)}, {usual} expected at this hour"
     if stories and stories[0].title:

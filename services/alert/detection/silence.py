@@ -32,6 +32,8 @@ class Habit:
     longest_gap: timedelta
     share: float
     """Of the brand's mentions."""
+    last_hour: datetime
+    """Start of its last clock hour with a mention, imported and late ones too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,13 @@ def learn_habits(
     for source, counts in sorted(hours.items()):
         # The present silence, if this is one, must not teach that silence is usual.
         spoken = int(np.flatnonzero(counts)[-1]) + 1 if counts.any() else 0
-        habits[source] = _habit(counts[:spoken], use[:spoken], clock[:spoken], total)
+        if spoken:
+            last_hour = start + (spoken - 1) * HOUR
+            habits[source] = _habit(counts[:spoken], use[:spoken], clock[:spoken], total, last_hour)
     return habits
 
 
-def _habit(counts: np.ndarray, use: np.ndarray, clock: np.ndarray, total: float) -> Habit:
+def _habit(counts: np.ndarray, use: np.ndarray, clock: np.ndarray, total: float, last_hour: datetime) -> Habit:
     number = np.bincount(clock, use, 24)
     mean = np.bincount(clock, counts * use, 24) / np.maximum(number, 1)
     fitted = mean[clock]
@@ -82,7 +86,8 @@ def _habit(counts: np.ndarray, use: np.ndarray, clock: np.ndarray, total: float)
         run = run + 1 if used and count == 0 else 0
         longest = max(longest, run)
     # An empty clock hour between two mentions is a gap of up to two hours.
-    return Habit(tuple(mean.tolist()), max(1.0, residual), (longest + 1) * HOUR, float(counts.sum()) / max(total, 1.0))
+    share = float(counts.sum()) / max(total, 1.0)
+    return Habit(tuple(mean.tolist()), max(1.0, residual), (longest + 1) * HOUR, share, last_hour)
 
 
 def watch_sources(
@@ -102,8 +107,8 @@ def watch_sources(
     newly: list[str] = []
     back: list[str] = []
     for source, habit in habits.items():
-        last = _last_heard(source, blocks, instant)
-        gap = instant - last
+        last, at_latest = _last_heard(source, habit, blocks, instant)
+        gap = instant - at_latest
         if source in already:
             if last > already[source].since:
                 back.append(source)
@@ -114,7 +119,7 @@ def watch_sources(
             continue
         if gap < silence.at_least or gap < silence.times_longest * habit.longest_gap:
             continue
-        mean = _expected_since(last, instant, habit)
+        mean = _expected_since(at_latest, instant, habit)
         if silence_surprise(mean, habit.dispersion * mean) >= silence.surprise:
             newly.append(source)
             silent.append(SilentSource(source=source, since=last))
@@ -124,12 +129,16 @@ def watch_sources(
     return Watched(changed, tuple(newly), tuple(back))
 
 
-def _last_heard(source: str, blocks: Sequence[HourBlock], instant: datetime) -> datetime:
+def _last_heard(source: str, habit: Habit, blocks: Sequence[HourBlock], instant: datetime) -> tuple[datetime, datetime]:
+    """When the source was last heard, and the latest that it may have been.
+
+    The same within the last day; by the clock hour for what is longer ago, and for what was imported and wakes nobody.
+    """
     for block in reversed(blocks):
         for item in reversed(block.observations):
             if item.source == source and item.at <= instant:
-                return item.at
-    return instant - timedelta(hours=25)
+                return item.at, item.at
+    return habit.last_hour, habit.last_hour + HOUR
 
 
 def _expected_since(last: datetime, instant: datetime, habit: Habit) -> float:

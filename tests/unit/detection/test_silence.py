@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.unit.detection.given import HOUR, NOW, calm_day, calm_history, highest, walk
@@ -27,3 +28,14 @@ def test_a_source_that_comes_back_is_told_and_its_silence_does_not_teach() -> No
 def test_a_source_that_rarely_speaks_may_be_silent() -> None:
     rare = calm_history(rate=0.3)
     assert [item for item in walk(calm_day(NOW, 2), rare, hours=4) if item.newly_silent] == []
+
+
+def test_a_source_that_stays_silent_for_days_is_told_once() -> None:
+    judgements = walk(calm_day(NOW), calm_history(), hours=40)
+    assert [item.newly_silent for item in judgements if item.newly_silent] == [("made-up",)]
+    assert [item.back for item in judgements if item.back] == []
+
+
+def test_imported_history_is_no_silence() -> None:
+    imported = [replace(item, wakes=False) for item in calm_day(NOW)]
+    assert [item.newly_silent for item in walk(imported, calm_history(), hours=1) if item.newly_silent] == []
