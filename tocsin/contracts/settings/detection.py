@@ -175,7 +175,11 @@ class LatenessSettings(Settings):
 
 
 class WatchRuleSettings(Settings):
-    """The second door: a single mention that meets every condition written here rings at once. At least one must be."""
+    """The second door: a single mention that meets every condition written here rings at once. At least one must be.
+
+    `detection` has no key for these yet: the handler does not ring them, and a rule that silently does nothing must not be
+    written down. `services.alert.detection.watch` judges them.
+    """
 
     id: Identifier
     brands: tuple[Identifier, ...] = ()
@@ -212,4 +216,3 @@ class DetectionSettings(Settings):
     silence: SilenceSettings = SilenceSettings()
     lateness: LatenessSettings = LatenessSettings()
     crisis_words: tuple[str, ...] = CRISIS_WORDS
-    watch: tuple[WatchRuleSettings, ...] = ()
