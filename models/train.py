@@ -223,6 +223,7 @@ def run(chosen: argparse.Namespace) -> None:
             print(json.dumps(record), flush=True)
             with (work / "log.jsonl").open("a") as log:
                 log.write(json.dumps(record) + "\n")
+            torch.save(network.state_dict(), work / f"evaluation-{evaluated}.pt")
             if figures["mean"] > best:
                 best = figures["mean"]
                 torch.save(network.state_dict(), work / "best.pt")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +29,8 @@ def test_a_batch_of_several_stays_within_the_budget_of_padded_tokens(lengths: li
 @given(lengths_of_texts, budgets)
 def test_two_neighbouring_batches_would_not_have_fitted_into_one(lengths: list[int], budget: int) -> None:
     batches = pack(lengths, budget)
-    for batch, following in zip(batches, batches[1:], strict=False):
-        longest = max(max(lengths[i] for i in batch), 1)
+    for batch, following in pairwise(batches):
+        longest = max(1, *(lengths[i] for i in batch))
         assert longest * (len(batch) + 1) > budget
         assert min(lengths[i] for i in batch) >= max(lengths[i] for i in following)
 
