@@ -245,4 +245,5 @@ class Sampler:
     def draw(self, progress: float, count: int) -> NDArray[np.intp]:
         """Indices of `count` examples for a moment of the run (`progress` 0–1)."""
         cumulated = next(c for limit, c in self._phases if progress < limit)
-        return np.searchsorted(cumulated, self._random.random(count) * cumulated[-1])
+        drawn: NDArray[np.intp] = np.searchsorted(cumulated, self._random.random(count) * cumulated[-1])
+        return drawn

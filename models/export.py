@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def calibrate(folder: Path, examples: list[Example], checked: list[Example], thr
         labels = np.array([np.nan if getattr(e, head) is None else getattr(e, head) for e in held])
         known = ~np.isnan(labels)
         logits = held_out[head][known].astype(np.float64)
-        temperatures[head] = _temperature(lambda t, x=logits, y=labels[known]: _binary_loss(x / t, y))
+        temperatures[head] = _temperature(partial(_binary_loss_at, logits, labels[known]))
         scores[head] = (_sigmoid(logits / temperatures[head]), labels[known])
     calm = truth != SENTIMENTS.index("negative")
     risk = _sigmoid(there["risk"].astype(np.float64) / temperatures["risk"])
@@ -274,7 +275,8 @@ def _class_loss(logits: NDArray[np.float32], truth: NDArray[np.int_]) -> float:
     return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(truth)), truth].mean())
 
 
-def _binary_loss(logits: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+def _binary_loss_at(logits: NDArray[np.float64], truth: NDArray[np.float64], temperature: float) -> float:
+    logits = logits / temperature
     return float(np.mean(np.logaddexp(0, logits) - truth * logits))
 
 
