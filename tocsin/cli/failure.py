@@ -6,6 +6,7 @@ import sys
 
 from tocsin.bus.failures import BusError
 from tocsin.config import ConfigurationError
+from tocsin.network_card import NetworkCardUnreadable
 from tocsin.process import ComponentCrashed
 from tocsin.storage.failures import DatabaseOutdated, DatabaseUnavailable
 from tocsin.web import CannotListen
@@ -28,6 +29,7 @@ EXPECTED = (
     DatabaseUnavailable,
     DatabaseOutdated,
     ComponentCrashed,
+    NetworkCardUnreadable,
     CannotListen,
     TimeoutError,
 )
@@ -38,7 +40,7 @@ def status_of(error: Exception) -> int:
     """The exit status for an expected error."""
     if isinstance(error, CommandFailed):
         return error.status
-    return WRONG_CALL if isinstance(error, ConfigurationError) else FAILED
+    return WRONG_CALL if isinstance(error, ConfigurationError | NetworkCardUnreadable) else FAILED
 
 
 def tell(error: Exception) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.cli.failure import CommandFailed
+from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.contracts.settings.services import ClassifierSettings
-from tocsin.network_card import NetworkCardUnreadable, read_network_card
+from tocsin.network_card import read_network_card
 
 if TYPE_CHECKING:
     from services.alert.detection.observations import HarmfulRates
@@ -22,15 +22,12 @@ def open_labeller(settings: ClassifierSettings) -> Labeller:
     try:
         classifier = open_classifier(settings.name, threads=settings.threads, token_budget=settings.token_budget)
     except ClassifierUnavailableError as error:
-        raise CommandFailed(str(error)) from error
+        raise CommandFailed(str(error), WRONG_CALL) from error
     return Labeller(classifier, settings.cache_size)
 
 
 def rates_of_network(settings: ClassifierSettings) -> HarmfulRates:
-    """The configured classifier's thresholds and error rates, as detection wants them."""
+    """The configured classifier's thresholds and error rates, as detection wants them. Raises NetworkCardUnreadable."""
     from services.alert.rates import harmful_rates
 
-    try:
-        return harmful_rates(read_network_card(settings.name))
-    except NetworkCardUnreadable as error:
-        raise CommandFailed(str(error)) from error
+    return harmful_rates(read_network_card(settings.name))

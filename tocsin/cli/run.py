@@ -95,9 +95,7 @@ def build(service: Service, given: Surroundings, *, port: int | None, receive: b
             components, web, default = ingest.components(), plain_app(given), settings.ingest_port
             web.include_router(ingest.router(_verifier(given)))
         case Service.CLASSIFY:
-            from services.classify import app as classify
-
-            components, web, default = classify.components(given), plain_app(given), settings.classify_port
+            components, web, default = _classify(given), plain_app(given), settings.classify_port
         case Service.ALERT:
             from services.alert import app as alert
 
@@ -111,6 +109,16 @@ def build(service: Service, given: Surroundings, *, port: int | None, receive: b
     )
     server.bind()
     return [*components, server]
+
+
+def _classify(given: Surroundings) -> list[Component]:
+    from services.classify import app as classify
+    from services.classify.classifiers.port import ClassifierUnavailableError
+
+    try:
+        return classify.components(given)
+    except ClassifierUnavailableError as error:
+        raise CommandFailed(str(error), WRONG_CALL) from error
 
 
 def _receiving(given: Surroundings) -> APIRouter:

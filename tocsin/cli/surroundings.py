@@ -12,7 +12,7 @@ import typer
 from tocsin.bus.opening import open_bus
 from tocsin.bus.port import Bus
 from tocsin.clock import Clock, RehearsalClock, SystemClock
-from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, load
+from tocsin.config import CONFIGURATION_FILE, Configuration, ConfigurationError, Environment, load
 from tocsin.contracts.topics import FLOW, dead_letter_topic
 from tocsin.observability.health import Health
 from tocsin.process import Surroundings
@@ -38,7 +38,10 @@ def load_configuration(path: Path | None) -> Configuration:
 def open_database(configuration: Configuration, environment: Environment) -> Database:
     """The database that environment and configuration name, else a file in the data folder."""
     environment.home.mkdir(parents=True, exist_ok=True)
-    return Database(database_url(environment, configuration.storage))
+    try:
+        return Database(database_url(environment, configuration.storage))
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def open_configured_bus(configuration: Configuration, environment: Environment, clock: Clock) -> Bus:

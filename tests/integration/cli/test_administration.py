@@ -91,3 +91,22 @@ def test_import_writes_history_that_wakes_nobody(tocsin: Command, tmp_path: Path
         assert "5 imported, 5 about no brand, 0 rejected" in done.stdout
     with sqlite3.connect(tmp_path / ".tocsin" / "tocsin.sqlite") as database:
         assert database.execute("SELECT count(*), max(wakes) FROM mentions").fetchone() == (5, 0)
+
+
+def test_a_network_that_is_not_there_is_a_wrong_configuration_told_in_words(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text("classifier: {name: ./nowhere}\n", encoding="utf-8")
+    for service in ("classify", "alert"):
+        done = tocsin("run", service, "--port", "0")
+        assert done.returncode == 2, done.stderr
+        assert "nowhere" in done.stderr
+        assert "Traceback" not in done.stderr
+    done = tocsin("classify", "-", given=mentions(1))
+    assert (done.returncode, "models/export.py" in done.stderr) == (2, True)
+
+
+def test_a_wrong_database_address_is_told_without_its_password(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text("storage: {url: 'mysql://tocsin:hunter2@db/tocsin'}\n", encoding="utf-8")
+    done = tocsin("db", "upgrade")
+    assert done.returncode == 2
+    assert "PostgreSQL or SQLite" in done.stderr
+    assert "hunter2" not in done.stderr
