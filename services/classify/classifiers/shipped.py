@@ -6,15 +6,9 @@ from pathlib import Path
 
 from services.classify.classifiers.onnx import OnnxClassifier
 from services.classify.classifiers.port import Classifier
+from tocsin.network_card import SHIPPED, shipped_folder
 
-SHIPPED = "tocsin-e5"
-
-
-def shipped_folder() -> Path:
-    """The shipped network's folder: package data beside this room in a wheel, `models/` in a checkout."""
-    room = Path(__file__).resolve().parent.parent
-    packaged = room / SHIPPED
-    return packaged if packaged.is_dir() else room.parent.parent / "models" / SHIPPED
+__all__ = ["SHIPPED", "open_classifier", "shipped_folder"]
 
 
 def open_classifier(name: str = SHIPPED, *, threads: int = 0, token_budget: int = 2048) -> Classifier:
