@@ -66,7 +66,8 @@ def page(database: Database, clock: ManualClock, tmp_path: Path) -> Iterator[str
 def sign_in(browser: Browser, database: Database, page: str) -> None:
     browser.open(sign_in_link(database, SystemClock(), base_url=page, person="lea"))
     browser.click("button.take")
-    browser.wait_for("document.querySelector('#live') !== null")
+    # Complete: words and places on the page depend on its style sheet.
+    browser.wait_for("document.querySelector('#live') !== null && document.readyState === 'complete'")
 
 
 def test_a_person_signs_in_by_link_sees_the_incident_and_takes_it_in_hand(
