@@ -35,6 +35,8 @@ class Aftermath:
     lost_messages: int
     """Messages that the database calls accepted and the receiver never saw."""
     repeated_deliveries: int
+    outcomes: tuple[tuple[str, ...], ...]
+    """Kind, level, outcome and so on of every notification, for who must find out why."""
 
 
 def send_while_killing(fleet: Fleet, receiver: Receiver, *, count: int, rounds: int, seed: int) -> Aftermath:
@@ -66,7 +68,7 @@ def send_while_killing(fleet: Fleet, receiver: Receiver, *, count: int, rounds: 
     wanted = {str(item["native_id"]) for item in about_us}
     await_condition(lambda: wanted <= set(_stored(fleet)), "every mention in the database", SETTLES_WITHIN)
     await_condition(
-        lambda: _unfinished(fleet) == 0 and _incidents(fleet) > 0, "every notification sent", SETTLES_WITHIN
+        lambda: _incidents(fleet) > 0 and _unfinished(fleet) == 0, "every notification sent", SETTLES_WITHIN
     )
     stored = _stored(fleet)
     assert len(stored) == len(set(stored)), "a mention is stored twice"
@@ -80,6 +82,13 @@ def send_while_killing(fleet: Fleet, receiver: Receiver, *, count: int, rounds: 
         not_notified=_incidents(fleet) - len({incident for incident, _ in messages}),
         lost_messages=len({identifier for _, identifier in messages} - _received(receiver)),
         repeated_deliveries=receiver.deliveries - len(receiver.messages()),
+        outcomes=tuple(
+            tuple(map(str, row))
+            for row in _rows(
+                fleet,
+                "SELECT kind, level, outcome, attempts, start, step, loop, created_at FROM notifications ORDER BY created_at",
+            )
+        ),
     )
 
 
