@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from tocsin.bus.failures import Retryable
 from tocsin.cli.demo.scenario import EVENING, Scenario
 from tocsin.cli.failure import DONE, FAILED
 from tocsin.cli.progress import progress
@@ -24,11 +25,14 @@ from tocsin.observability.logs import configure_logs
 from tocsin.process import Surroundings, run_components, stop_on_signals
 from tocsin.storage import brands, incidents, notifications
 from tocsin.storage.notifications import NotificationOutcome
+from tocsin.storage.searches import MentionFilter, find_mentions
 
 LOOK_SECONDS = 0.5
 """How often the terminal looks at the database, of the machine's time."""
 TELL_EVERY = timedelta(minutes=10)
 """How often the terminal says how things stand, of the story's time."""
+SHOWN = 3
+"""Mentions that are shown each time."""
 LINGER = timedelta(minutes=12)
 """After the story is told, so much longer it is watched, so that the escalation's next step is seen."""
 
@@ -99,23 +103,29 @@ class _Watcher:
     incident: Incident | None = None
 
     def watch(self) -> None:
-        """Until the story is over and a while more."""
-        next_told = self.clock.now()
-        while not self.stop.wait(LOOK_SECONDS):
+        """Until the story is over and a while more, or until it is stopped."""
+        try:
+            self._watch_story()
+            if self.stay and not self.stop.is_set():
+                # The evening goes on, but at the pace of whoever looks at the page.
+                self.clock.change_speed(1)
+                say("\nThe page stays up. Ctrl-C ends it.")
+                self.tell_result()
+                self.stop.wait()
+        finally:
+            self.stop.set()
+
+    def _watch_story(self) -> None:
+        told_at = self.clock.now()
+        while not self.stop.wait(LOOK_SECONDS) and self.clock.now() < self.until:
             now = self.clock.now()
-            self._look()
-            if now >= next_told:
-                self._say_how_things_stand(now)
-                next_told = now + TELL_EVERY
-            if now >= self.until:
-                break
-        if self.stay and not self.stop.is_set():
-            # The evening goes on, but at the pace of whoever looks at the page.
-            self.clock.change_speed(1)
-            say("\nThe page stays up. Ctrl-C ends it.")
-            self.tell_result()
-            return
-        self.stop.set()
+            try:
+                self._look()
+                if now >= told_at + TELL_EVERY:
+                    self._say_how_things_stand(told_at, now)
+                    told_at = now
+            except Retryable:
+                continue  # The database was busy; it is looked at again in a moment.
 
     def tell_result(self) -> None:
         """The last line: what came of it, as JSON."""
@@ -143,13 +153,22 @@ class _Watcher:
         self.incident = found[0]
         self.notified = list(dict.fromkeys(item.notification.name for item in pages))
 
-    def _say_how_things_stand(self, now: datetime) -> None:
+    def _say_how_things_stand(self, since: datetime, now: datetime) -> None:
         with self.given.database.read() as session:
             status = next(iter(brands.board(session, [self.scenario.brand])), None)
+            said = find_mentions(session, MentionFilter(self.scenario.brand, since, now), limit=500)
         if status is None:
             return
         why = next(iter(status.reasons.get("en", [])), "")
-        say(f"{self._time(now)}  {status.level:<6}  score {status.score:>4.0f}  {why}".rstrip())
+        say(
+            f"\n{self._time(now)}  {status.level:<6}  score {status.score:>3.0f}  mentions in 10 min: {len(said)}.  {why}".rstrip()
+        )
+        # One of each language, a few at most: they are what the network has just read.
+        shown = list({mention.language: mention for mention in reversed(said)}.values())[-SHOWN:]
+        for mention in shown:
+            say(
+                f"       {mention.language or '–':<3} {mention.sentiment or '–':<9} risk {mention.risk or 0:.2f}  {mention.text}"
+            )
 
     def _time(self, at: datetime) -> str:
         return f"{at.astimezone(ZoneInfo(self.scenario.time_zone)):%H:%M}"

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 SOURCES = (("bluesky", "social"), ("mastodon", "social"), ("reviews", "review"), ("forum", "forum"))
-QUIET_A_DAY = 150
+QUIET_A_DAY = 200
 """Mentions of an ordinary day."""
 CRISIS_GROWTH = timedelta(minutes=25)
 """The time in which the bad buzz multiplies by e."""
@@ -45,7 +45,7 @@ class Scenario:
         return cls(raw["brand"], raw["name"], "Europe/Paris", tuple(raw["authors"]), raw["languages"])
 
     def history(self, until: datetime, days: int = 14, seed: int = 1) -> Iterator[dict[str, Any]]:
-        """Two quiet weeks before `until`, oldest first: more by day than by night, a little more some days than others."""
+        """Two quiet weeks before `until`, oldest first: more in the evening than in the morning."""
         chance = random.Random(seed)
         at = until - timedelta(days=days)
         while True:
@@ -73,9 +73,9 @@ class Scenario:
                 yield self._mention(chance, when, mood)
 
     def _usual_rate(self, at: datetime) -> float:
-        """Mentions an hour on an ordinary day, at this hour of the brand's day."""
+        """Mentions an hour on an ordinary day, at this hour of the brand's day: most at eight in the evening."""
         hour = at.astimezone(ZoneInfo(self.time_zone)).hour
-        return QUIET_A_DAY / 24 * (1 + 0.75 * math.sin((hour - 8) / 24 * 2 * math.pi))
+        return QUIET_A_DAY / 24 * (1 + 0.75 * math.sin((hour - 14) / 24 * 2 * math.pi))
 
     def _mention(self, chance: random.Random, at: datetime, mood: str) -> dict[str, Any]:
         # Half of it in French and English, as it is for a French brand that sells abroad.
