@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from tests.load.kills_long_form import CHOSEN
+
 
 def main() -> int:
     """Run the long form through pytest, which finds the servers, and print what was found."""
@@ -34,9 +36,8 @@ class _Chosen:
     def __init__(self, chosen: argparse.Namespace) -> None:
         self._chosen = chosen
 
-    @pytest.fixture(scope="session")
-    def chosen(self) -> argparse.Namespace:
-        return self._chosen
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[CHOSEN] = self._chosen
 
 
 if __name__ == "__main__":
