@@ -185,9 +185,11 @@ def next_instant(status: BrandStatus, now: datetime) -> datetime:
     return max(following, _instant_at_or_before(now - CATCH_UP))
 
 
-def sentences(judgement: Judgement) -> dict[str, list[str]]:
-    """The reasons by language, most important first."""
-    return {"fr": [reason.fr for reason in judgement.reasons], "en": [reason.en for reason in judgement.reasons]}
+def sentences(judgement: Judgement) -> dict[str, str]:
+    """Why, in one sentence a language; empty while it is calm. The evidence has the others."""
+    if not judgement.reasons:
+        return {}
+    return {"fr": judgement.reasons[0].fr, "en": judgement.reasons[0].en}
 
 
 def _instant_at_or_before(at: datetime) -> datetime:

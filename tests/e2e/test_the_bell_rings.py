@@ -20,6 +20,7 @@ def test_a_crisis_is_noticed_somebody_is_rung_acknowledges_and_resolves(fleet: F
     fleet.command("import", str(write_lines(fleet.folder / "history.jsonl", quiet_history(fleet.now()))))
     with fleet.client("read", "act", "send") as client:
         assert client.get("/v1/incidents").json()["incidents"] == []
+        assert client.get("/v1/brands").raise_for_status().json()["brands"][0]["level"] == "green"
 
         sent = crisis(fleet.now(), 40)
         answer = client.post(
@@ -39,6 +40,11 @@ def test_a_crisis_is_noticed_somebody_is_rung_acknowledges_and_resolves(fleet: F
         assert page["name"] == "Léa"
         assert page["language"] == "fr"
         assert receiver.forged == 0
+        [brand] = client.get("/v1/brands").raise_for_status().json()["brands"]
+        assert brand["level"] == incidents(client)[0]["level"]
+        assert "harmful mentions" in brand["reasons"]["en"]
+        timeline = client.get("/v1/brands/lunea/timeline", params={"since": sent[0]["published_at"]}).raise_for_status()
+        assert sum(span["mentions"] for span in timeline.json()["spans"]) >= len(sent)
 
         taken = client.post(f"/v1/incidents/{incident['id']}/acknowledge", json={"level": "red"})
         assert taken.status_code == 200, taken.text

@@ -136,6 +136,9 @@ def test_a_crisis_raises_the_level_in_the_database(house: Installation) -> None:
     assert house.level().serious
     assert house.applied[0].event is not None
     assert "40 " in house.applied[0].reasons[0].en
+    with house.database.read() as session:
+        [status] = brands.board(session, ["acme"])
+    assert status.reasons == {"fr": house.applied[0].reasons[0].fr, "en": house.applied[0].reasons[0].en}
 
 
 def test_of_two_evaluators_exactly_one_judges_each_instant(house: Installation) -> None:

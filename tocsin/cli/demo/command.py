@@ -159,7 +159,7 @@ class _Watcher:
             said = find_mentions(session, MentionFilter(self.scenario.brand, since, now), limit=500)
         if status is None:
             return
-        why = next(iter(status.reasons.get("en", [])), "")
+        why = status.reasons.get("en", "")
         say(
             f"\n{self._time(now)}  {status.level:<6}  score {status.score:>3.0f}  mentions in 10 min: {len(said)}.  {why}".rstrip()
         )
