@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from tocsin.contracts.events import Instant
 from tocsin.contracts.incidents import Level
@@ -81,8 +81,6 @@ class BrandState(BaseModel):
     baseline_key: str | None = None
     broken_at: Instant | None = None
     """The latest change of query, sources or neural network."""
-    engagement: Mapping[str, int] = Field(default_factory=dict)
-    """What the most engaging mentions had at the last evaluation, by mention id."""
     judged: Instant | None = None
     """The last instant that was judged; an earlier one is refused."""
 
