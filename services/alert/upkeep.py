@@ -13,7 +13,7 @@ from tocsin.clock import Clock
 from tocsin.contracts.settings.services import RetentionSettings
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import leases, mentions, outbox
+from tocsin.storage import leases, links, mentions, outbox
 from tocsin.storage.database import Database
 
 _log = logger(__name__)
@@ -22,6 +22,10 @@ LEASE = "upkeep"
 EVERY = timedelta(minutes=5)
 AT_ONCE = 1000
 """Mentions that are deleted in one transaction, so that nobody waits long."""
+
+
+LINKS_KEPT = timedelta(days=30)
+"""So long after it has expired a link still says that it has, and not that there is none."""
 
 
 class Upkeep:
@@ -67,6 +71,7 @@ class Upkeep:
             complete = self._complete_up_to(session)
             tombstones = mentions.forget_tombstones(session, complete) if complete is not None else 0
             events = outbox.purge(session, now - self._retention.bus)
+            links.forget_expired(session, now - LINKS_KEPT)
         old = 0
         while not stop.is_set():
             with self._database.unit_of_work() as session:

@@ -22,6 +22,7 @@ from tocsin.access.sessions import Sessions
 from tocsin.access.verifying import KeyVerifier
 from tocsin.observability.routes import OPEN_PATHS
 from tocsin.problems import RETRY_AFTER_SECONDS, Problem
+from tocsin.storage import links
 from tocsin.storage.database import DatabaseUnavailable
 
 SESSION_COOKIE = "tocsin_session"
@@ -92,7 +93,7 @@ class Gate:
                 body = b""
             if not _open(scope["path"]):
                 await self._admit(scope, headers, body)
-            elif scope["path"] == _SIGN_IN and scope["method"] not in _SAFE_METHODS:
+            elif _by_a_link(scope["path"]) and scope["method"] not in _SAFE_METHODS:
                 self._same_site(headers)
         except Problem as problem:
             response: Response = problem.response()
@@ -167,7 +168,12 @@ def session_cookie(headers: Headers) -> str | None:
 
 
 def _open(path: str) -> bool:
-    return path in OPEN_PATHS or path == _SIGN_IN or path.startswith(_STATIC)
+    return path in OPEN_PATHS or path.startswith(_STATIC) or _by_a_link(path)
+
+
+def _by_a_link(path: str) -> bool:
+    """Paths that are opened by the link in the request, and answer nothing without one."""
+    return path == _SIGN_IN or path.startswith(links.PREFIX)
 
 
 def _wants_page(scope: Scope, headers: Headers) -> bool:
