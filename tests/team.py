@@ -9,6 +9,7 @@ from services.alert.protocol.commands import Judged, Open
 from services.alert.protocol.directory import Directory
 from services.alert.protocol.policies import snapshot
 from tocsin.contracts.incidents import Level, PolicySnapshot
+from tocsin.contracts.settings.channels import TerminalChannel
 from tocsin.contracts.settings.protocol import (
     LevelPolicy,
     PersonSettings,
@@ -16,7 +17,6 @@ from tocsin.contracts.settings.protocol import (
     RotationSettings,
     ScheduleSettings,
     StepSettings,
-    TerminalChannel,
 )
 
 START = datetime(2026, 3, 2, 21, 0, tzinfo=UTC)

@@ -19,12 +19,15 @@ from pydantic import SecretStr, ValidationError, model_validator
 from tocsin.contracts.settings.base import Settings
 from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.bus import BusSettings
+from tocsin.contracts.settings.channels import ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.contracts.settings.protocol import ChannelSettings, PersonSettings, PolicySettings, ScheduleSettings
+from tocsin.contracts.settings.protocol import PersonSettings, PolicySettings, ScheduleSettings
 from tocsin.contracts.settings.services import ApiSettings, ClassifierSettings, RetentionSettings, StorageSettings
 from tocsin.contracts.settings.sources import SourceSettings
 
 CONFIGURATION_FILE = "tocsin.yaml"
+CONTACTS = {"sms": "phone", "call": "phone", "mail": "mail", "slack": "slack"}
+"""What a person who is rung on a channel of that kind must have."""
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
@@ -58,6 +61,8 @@ class Configuration(Settings):
             *_repeated("policies", (policy.id for policy in self.policies)),
             *_repeated("channels", (channel.id for channel in self.channels)),
             *self._missing_references(),
+            *self._missing_contacts(),
+            *self._two_who_escalate(),
         ]
         if findings:
             raise ValueError("; ".join(findings))
@@ -90,7 +95,7 @@ class Configuration(Settings):
         for source in self.sources:
             yield from _unknown(f"sources.{source.id}.brands", source.brands, brands)
         for person in self.people:
-            yield from _unknown(f"people.{person.id}.channels", person.channels, channels)
+            yield from _unknown(f"people.{person.id}.channels", person.every_channel, channels)
         for schedule in self.schedules:
             for layer in schedule.layers:
                 yield from _unknown(f"schedules.{schedule.id}.layers.people", layer.people, people)
@@ -99,6 +104,41 @@ class Configuration(Settings):
                 for step in level.steps if level else ():
                     yield from _unknown(f"policies.{policy.id}.steps.notify", step.notify, known)
             yield from _unknown(f"policies.{policy.id}.fallback", [policy.fallback] if policy.fallback else [], known)
+
+    def _missing_contacts(self) -> Iterable[str]:
+        """People who are rung on a channel that does not know where."""
+        kinds = {channel.id: channel.kind for channel in self.channels}
+        for person in self.people:
+            for channel in person.every_channel:
+                contact = CONTACTS.get(kinds.get(channel, ""))
+                if contact is not None and getattr(person, contact) is None:
+                    yield f"people.{person.id}: is rung on {channel!r}, so add '{contact}: …'"
+
+    def _two_who_escalate(self) -> Iterable[str]:
+        """Policies in which both Tocsin and PagerDuty would call one person after the other, or neither."""
+        pagers = {f"channel:{channel.id}" for channel in self.channels if channel.kind == "pagerduty"}
+        paged = {person.id for person in self.people if {f"channel:{name}" for name in person.every_channel} & pagers}
+        on_duty = {
+            f"schedule:{schedule.id}"
+            for schedule in self.schedules
+            if any(paged & set(layer.people) for layer in schedule.layers)
+        }
+        reaching = pagers | on_duty | {f"person:{person}" for person in paged}
+        for policy in self.policies:
+            levels = [level for level in (policy.orange, policy.red) if level]
+            rung = {target for level in levels for step in level.steps for target in step.notify}
+            rung |= {policy.fallback} if policy.fallback else set()
+            if policy.escalation == "tocsin" and rung & reaching:
+                yield (
+                    f"policies.{policy.id}: rings PagerDuty ({', '.join(sorted(rung & reaching))}), which calls one person "
+                    "after the other by itself; write 'escalation: pagerduty' with that one step, or ring people here"
+                )
+            alone = all(len(level.steps) == 1 and level.repeat == 0 for level in levels) and policy.fallback is None
+            if policy.escalation == "pagerduty" and not (alone and len(rung) == 1 and rung <= pagers):
+                yield (
+                    f"policies.{policy.id}: PagerDuty escalates, so each level has one step that rings its channel "
+                    "('channel:…'), 'repeat: 0' and no fallback; or write 'escalation: tocsin'"
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from services.alert.protocol.decide import decide
 from services.alert.protocol.messages import compose
 from tests.team import DIRECTORY, START, opening
 from tocsin.clock import ManualClock
-from tocsin.contracts.settings.protocol import WebhookChannel
+from tocsin.contracts.settings.channels import WebhookChannel
 from tocsin.storage.notifications import AttemptOutcome
 
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes, for a test only").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -63,6 +64,10 @@ class NotificationContent(_Fact):
     """Until when the acknowledgement holds."""
     verdict: Verdict | None = None
     link: str | None = None
+    exercise: bool = False
+    """A drill, and marked as one in every message."""
+    first_step: dict[str, str] = {}
+    """The playbook's first step, a sentence a language; empty where there is no playbook."""
     fallback: bool = False
     """True where the recipient is the fallback owner, called because nobody else answered or was on call."""
 
@@ -75,7 +80,7 @@ class Notification(_Fact):
     step: int
     loop: int
     round: int = 0
-    """The repeats of a person's chain; always 0 while all channels are rung at once."""
+    """The place in a person's chain; 0 is what is rung at once."""
     target: str
     name: str
     channel: str
@@ -84,7 +89,14 @@ class Notification(_Fact):
     time_zone: str
     level: Level
     created_at: Instant
+    due_at: Instant | None = None
+    """When it is to go out first, where that is later than `created_at`."""
     content: NotificationContent
+
+    @property
+    def begins_at(self) -> datetime:
+        """When it is to go out first."""
+        return self.due_at or self.created_at
 
     @property
     def id(self) -> UUID:

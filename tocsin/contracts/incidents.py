@@ -192,6 +192,8 @@ class Incident(_Part):
     brand: str
     main: bool = True
     """One main incident a brand is open at most; one that was split off is not main."""
+    exercise: bool = False
+    """A drill: it rings the real chain, every message says so, and it counts in no figure about the brand."""
     state: IncidentState
     level: Level
     highest_level: Level

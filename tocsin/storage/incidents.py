@@ -164,6 +164,7 @@ def _columns(incident: Incident) -> dict[str, Any]:
     return {
         "brand": incident.brand,
         "main": incident.main,
+        "exercise": incident.exercise,
         "state": incident.state.value,
         "level": incident.level.value,
         "version": incident.version,
@@ -207,7 +208,7 @@ def _insert_effects(session: Session, decision: Decision) -> None:
 
 def _notification_columns(notification: Notification) -> dict[str, Any]:
     page = notification.kind is NotificationKind.PAGE
-    first = page and notification.loop == 0 and notification.step == 0
+    first = page and notification.loop == 0 and notification.step == 0 and notification.round == 0
     return {
         "id": notification.id,
         **notification.model_dump(exclude={"content", "kind", "level"}),
@@ -215,6 +216,6 @@ def _notification_columns(notification: Notification) -> dict[str, Any]:
         "level": notification.level.value,
         "content": notification.content.model_dump(mode="json"),
         "urgency": 0 if first else 1 if page else 2,
-        "next_attempt_at": notification.created_at,
+        "next_attempt_at": notification.begins_at,
         "attempts": 0,
     }

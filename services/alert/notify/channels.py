@@ -11,7 +11,7 @@ from services.alert.notify.terminal import Terminal
 from services.alert.notify.webhook import Webhook
 from tocsin.clock import Clock
 from tocsin.config import Configuration
-from tocsin.contracts.settings.protocol import WebhookChannel
+from tocsin.contracts.settings.channels import WebhookChannel
 
 
 def channels(configuration: Configuration, clock: Clock, output: TextIO | None = None) -> Mapping[str, Channel]:

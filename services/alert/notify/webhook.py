@@ -18,7 +18,7 @@ from standardwebhooks import Webhook as Signer
 from services.alert.notify.addresses import AddressRefused, AddressUnknown, addresses_of
 from services.alert.notify.port import Delivery, Outcome
 from tocsin.clock import Clock
-from tocsin.contracts.settings.protocol import WebhookChannel
+from tocsin.contracts.settings.channels import WebhookChannel
 from tocsin.storage.notifications import AttemptOutcome
 
 LONGEST_RETRY_AFTER = timedelta(days=1)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.alert.protocol.schedules import on_call
 from tocsin.contracts.decisions import Language
 from tocsin.contracts.settings.brands import BrandSettings
-from tocsin.contracts.settings.protocol import ChannelSettings, PersonSettings, ScheduleSettings
+from tocsin.contracts.settings.channels import ChannelSettings
+from tocsin.contracts.settings.protocol import HoursSettings, PersonSettings, ScheduleSettings
 from tocsin.contracts.settings.services import ApiSettings
 
 
@@ -34,14 +36,27 @@ class WrittenProtocol(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Ring:
+    """One time that a page goes out to somebody: on which channel, and how long after the step was rung.
+
+    `round` tells the rings of one person in one step apart."""
+
+    channel: str
+    after: timedelta = timedelta(0)
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
-    """A person or a channel that is to be told something, on each of `channels`."""
+    """A person or a channel that is to be told something; a page rings as `rings` say, other messages go to `channels`."""
 
     target: str
     name: str
     language: Language
     time_zone: str
     channels: tuple[str, ...]
+    rings: tuple[Ring, ...]
+    """At least one a channel, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,9 @@ class Directory:
             channel = self.channels.get(identifier)
             if channel is None:
                 return None
-            return Recipient(reference, identifier, channel.language, channel.time_zone, (identifier,))
+            return Recipient(
+                reference, identifier, channel.language, channel.time_zone, (identifier,), (Ring(identifier),)
+            )
         if kind == "schedule":
             schedule = self.schedules.get(identifier)
             found = on_call(schedule, at) if schedule else None
@@ -82,7 +99,14 @@ class Directory:
         person = self.people.get(identifier)
         if person is None:
             return None
-        return Recipient(f"person:{person.id}", person.name, person.language, person.time_zone, person.channels)
+        return Recipient(
+            target=f"person:{person.id}",
+            name=person.name,
+            language=person.language,
+            time_zone=person.time_zone,
+            channels=person.every_channel,
+            rings=rings_of(person),
+        )
 
     def recipients(self, references: Sequence[str], at: datetime) -> tuple[Recipient, ...]:
         """Everybody that the references mean at an instant, each once, in order."""
@@ -92,6 +116,18 @@ class Directory:
             if recipient is not None:
                 found.setdefault(recipient.target, recipient)
         return tuple(found.values())
+
+    def waits_until(self, target: str, at: datetime) -> datetime | None:
+        """When a person's quiet hours end that it is in at an instant; None outside them. For what is below orange."""
+        person = self.people.get(target.removeprefix("person:"))
+        if person is None or person.quiet is None:
+            return None
+        return quiet_until(person.quiet, ZoneInfo(person.time_zone), at)
+
+    def tells(self, channel: str) -> bool:
+        """True where messages that escalate nothing go to the channel, too."""
+        settings = self.channels.get(channel)
+        return settings is not None and not settings.pages_only
 
     def wakes(self, recipient: Recipient) -> bool:
         """True where one of the recipient's channels wakes a person."""
@@ -109,3 +145,28 @@ class Directory:
     def link(self, incident: UUID) -> str | None:
         """The incident's page, where `api.public_url` says what it begins with."""
         return f"{self.public_url.rstrip('/')}/incidents/{incident}" if self.public_url else None
+
+
+def rings_of(person: PersonSettings) -> tuple[Ring, ...]:
+    """When a person is rung on which channel: `channels` and the first link at once, then one link after the other."""
+    rings = [Ring(channel) for channel in person.channels]
+    after = timedelta(0)
+    links = person.chain * (person.chain_repeat + 1)
+    for number, link in enumerate(links):
+        after += link.wait if number else timedelta(0)
+        rings.append(Ring(link.channel, after, number))
+    # A first link that is rung at once anyway is rung once.
+    return tuple({(ring.channel, ring.round): ring for ring in rings}.values())
+
+
+def quiet_until(quiet: HoursSettings, zone: ZoneInfo, at: datetime) -> datetime | None:
+    """When quiet hours end that `at` is within, on the wall clock of `zone`; None outside them."""
+    local = at.astimezone(zone)
+    for begins in (local.date() - timedelta(days=1), local.date()):
+        begin = datetime.combine(begins, quiet.begin, zone)
+        ends = begins if quiet.until > quiet.begin else begins + timedelta(days=1)
+        end = datetime.combine(ends, quiet.until, zone)
+        # Compared as instants: on the wall clock of one zone, Python would not see the night on which it jumps.
+        if begin.astimezone(UTC) <= at < end.astimezone(UTC):
+            return end.astimezone(UTC)
+    return None

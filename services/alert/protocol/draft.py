@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from services.alert.protocol.commands import TIMER
-from services.alert.protocol.directory import Directory, Recipient
+from services.alert.protocol.directory import Directory, Recipient, Ring
 from services.alert.protocol.policies import escalation_of, first_step, following_step, targets_of
 from tocsin.contracts.decisions import (
     Called,
@@ -93,9 +93,13 @@ class Draft:
         for reached in self.incident.reached:
             if reached.target != actor:
                 recipient = self.directory.recipient(reached.target, self.now)
-                if recipient is not None and reached.channel in recipient.channels:
+                if (
+                    recipient is not None
+                    and reached.channel in recipient.channels
+                    and self.directory.tells(reached.channel)
+                ):
                     self._notify(
-                        recipient, [reached.channel], kind, PendingStep(loop=0, step=0, due_at=self.now), **facts
+                        recipient, [Ring(reached.channel)], kind, PendingStep(loop=0, step=0, due_at=self.now), **facts
                     )
 
     def _ring(self, policy: PolicySnapshot, escalation: EscalationSnapshot, step: PendingStep) -> None:
@@ -122,7 +126,7 @@ class Draft:
         for recipient in (*recipients, *told):
             self._notify(
                 recipient,
-                recipient.channels,
+                recipient.rings,
                 NotificationKind.PAGE,
                 step,
                 called=self._called_in_this_start(),
@@ -171,9 +175,12 @@ class Draft:
         return {}
 
     def _notify(
-        self, recipient: Recipient, channels: Sequence[str], kind: NotificationKind, step: PendingStep, **facts: Any
+        self, recipient: Recipient, rings: Sequence[Ring], kind: NotificationKind, step: PendingStep, **facts: Any
     ) -> None:
         incident = self.incident
+        begin = self.now
+        if not incident.level.serious:
+            begin = self.directory.waits_until(recipient.target, self.now) or self.now
         content = NotificationContent(
             incident_id=incident.id,
             brand=incident.brand,
@@ -186,6 +193,7 @@ class Draft:
             opened_at=incident.opened_at,
             complete_up_to=incident.complete_up_to,
             link=self.directory.link(incident.id),
+            exercise=incident.exercise,
             **facts,
         )
         self._notifications.extend(
@@ -194,17 +202,19 @@ class Draft:
                 start=incident.start,
                 step=step.step,
                 loop=step.loop,
+                round=ring.round,
                 target=recipient.target,
                 name=recipient.name,
-                channel=channel,
+                channel=ring.channel,
                 kind=kind,
                 language=recipient.language,
                 time_zone=recipient.time_zone,
                 level=incident.level,
                 created_at=self.now,
+                due_at=begin + ring.after,
                 content=content,
             )
-            for channel in channels
+            for ring in rings
         )
 
 

@@ -1,97 +1,19 @@
-"""`people`, `schedules`, `policies` and `channels`: the crisis protocol, as the team wrote it down beforehand."""
+"""`people`, `schedules` and `policies`: the crisis protocol, as the team wrote it down beforehand."""
 
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from datetime import date, time, timedelta
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tocsin.contracts.settings.base import Duration, Identifier, Settings
 from tocsin.contracts.settings.brands import TimeZone
+from tocsin.contracts.settings.channels import MailAddress, PhoneNumber
 
 TargetReference = Annotated[str, Field(pattern=r"^(person|schedule|channel):[a-z0-9][a-z0-9_-]{0,62}$")]
 """Whom a step rings: `person:lea`, `schedule:evenings` or `channel:control-room`."""
-
-
-class TerminalChannel(Settings):
-    """Prints each message on the terminal of the alert process."""
-
-    kind: Literal["terminal"]
-    id: Identifier
-    wakes: bool = False
-    language: Literal["fr", "en"] = "en"
-    """Of messages to the channel itself; those to a person are in the person's."""
-    time_zone: TimeZone = "UTC"
-
-
-class WebhookChannel(Settings):
-    """Posts each message as JSON, signed as Standard Webhooks say, to `url`."""
-
-    kind: Literal["webhook"]
-    id: Identifier
-    url: str
-    secret: SecretStr
-    """`whsec_…`: base64 of 24 to 64 bytes; best given as `${NAME}` from the environment."""
-    timeout: Duration = timedelta(seconds=10)
-    wakes: bool = False
-    """Does what listens there wake a person? An orange or red policy needs one that does."""
-    allow_private_address: bool = False
-    """Allow an address on a private network or this machine, and plain http, which are else refused (request forgery)."""
-    language: Literal["fr", "en"] = "en"
-    """Of messages to the channel itself; those to a person are in the person's."""
-    time_zone: TimeZone = "UTC"
-
-    @field_validator("secret")
-    @classmethod
-    def _secret_is_usable(cls, secret: SecretStr) -> SecretStr:
-        text = secret.get_secret_value()
-        try:
-            key = b64decode(text.removeprefix("whsec_"), validate=True) if text.startswith("whsec_") else b""
-        except ValueError:
-            key = b""
-        if not 24 <= len(key) <= 64:
-            raise ValueError(
-                "secret must be 'whsec_' and the base64 of 24 to 64 random bytes; make one with: "
-                "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
-            )
-        return secret
-
-    @model_validator(mode="after")
-    def _url_is_safe(self) -> Self:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("url must be complete, such as 'https://example.org/tocsin'")
-        if parts.username or parts.password:
-            raise ValueError("url must not hold a user or password; receivers check the signature instead")
-        if parts.scheme == "http" and not self.allow_private_address:
-            raise ValueError(
-                "url must begin with https://; plain http is for private addresses (allow_private_address: true)"
-            )
-        return self
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout_in_range(cls, value: timedelta) -> timedelta:
-        if not timedelta(seconds=1) <= value <= timedelta(seconds=60):
-            raise ValueError("timeout must be from '1 s' to '60 s'")
-        return value
-
-
-ChannelSettings = Annotated[TerminalChannel | WebhookChannel, Field(discriminator="kind")]
-
-
-class PersonSettings(Settings):
-    """Somebody who can be called; `channels` are tried in their order, all at once for now."""
-
-    id: Identifier
-    name: str
-    language: Literal["fr", "en"] = "en"
-    time_zone: TimeZone = "UTC"
-    channels: tuple[Identifier, ...] = Field(min_length=1)
 
 
 def _time_of_day(value: object) -> object:
@@ -116,6 +38,55 @@ class HoursSettings(Settings):
 
     begin: TimeOfDay
     until: TimeOfDay
+
+
+class ChainLink(Settings):
+    """One link of a person's chain: `wait` after the one before (or after the person was rung first), ring `channel`."""
+
+    channel: Identifier
+    wait: Duration = timedelta(minutes=1)
+
+    @field_validator("wait")
+    @classmethod
+    def _wait_in_range(cls, value: timedelta) -> timedelta:
+        if not timedelta(0) <= value <= timedelta(hours=1):
+            raise ValueError("wait must be from '0 s' to '1 h'")
+        return value
+
+
+class PersonSettings(Settings):
+    """Somebody who can be called: on all `channels` at once, and along the `chain` until somebody has acknowledged.
+
+    A link of the chain that fails (no connection, refused, nobody picks up) lets the next one begin at once.
+    """
+
+    id: Identifier
+    name: str
+    language: Literal["fr", "en"] = "en"
+    time_zone: TimeZone = "UTC"
+    channels: tuple[Identifier, ...] = ()
+    chain: tuple[ChainLink, ...] = ()
+    chain_repeat: int = Field(default=0, ge=0, le=10)
+    """How many times the chain begins again."""
+    phone: PhoneNumber | None = None
+    mail: MailAddress | None = None
+    slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{4,}$")
+    """The person's member id in Slack."""
+    pagerduty: MailAddress | None = None
+    """The address that the person signs in to PagerDuty with, so that what they acknowledge there is theirs here."""
+    quiet: HoursSettings | None = None
+    """Hours on the person's clock in which messages below orange wait; orange and red never do."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not self.channels and not self.chain:
+            raise ValueError("channels: name at least one channel, here or in 'chain'")
+        return self
+
+    @property
+    def every_channel(self) -> tuple[str, ...]:
+        """The channels rung at once, then those of the chain, each once."""
+        return tuple(dict.fromkeys((*self.channels, *(link.channel for link in self.chain))))
 
 
 class RotationSettings(Settings):
@@ -174,3 +145,5 @@ class PolicySettings(Settings):
     red: LevelPolicy | None = None
     fallback: TargetReference | None = None
     """Rung when every round has passed and nobody has acknowledged."""
+    escalation: Literal["tocsin", "pagerduty"] = "tocsin"
+    """Who goes on calling people until somebody acknowledges; never both."""

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, Text, UniqueConstraint, Uuid
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Text, UniqueConstraint, Uuid, false
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,8 @@ class IncidentTable(Base):
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     brand: Mapped[str] = mapped_column(Word)
     main: Mapped[bool] = mapped_column(Boolean)
+    exercise: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """A drill: it rings the real chain and counts in no figure about the brand."""
     state: Mapped[str] = mapped_column(Word)
     level: Mapped[str] = mapped_column(Word)
     version: Mapped[int] = mapped_column(Integer)
@@ -97,6 +99,8 @@ class NotificationTable(Base):
     """What is sent first where many wait: 0 the first page of an incident, 1 other pages, 2 the rest."""
     content: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    """When it is to go out first, where that is later; `next_attempt_at` moves on from there."""
     next_attempt_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     claimed_by: Mapped[str | None] = mapped_column(Text)
@@ -126,10 +130,10 @@ class NotificationAttemptTable(Base):
     id: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
     notification_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"))
     number: Mapped[int] = mapped_column(Integer)
-    started_at: Mapped[datetime]
+    started_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(Word)
-    """accepted, retry, rejected, gone, unknown, superseded."""
+    """accepted, delivered, answered, acknowledged, retry, rejected, gone, unknown, superseded."""
     detail: Mapped[str | None] = mapped_column(Text)
     """What the other side said, without secrets: `HTTP 503`."""
 
