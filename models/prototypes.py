@@ -1,9 +1,11 @@
 """Sentences of our own for what has no labelled set: the kinds of risk, and risk told without emotion.
 
 `prototypes.tsv` has, for each of the twelve kinds, five scenes that can feed a bad buzz and two calm ones on the same
-topic, and ten calm ones on no such topic, each told in eight languages (Hindi mostly in Latin script, as people type it);
-and as `single…` ten more risky scenes a kind and thirty calm ones, each in one language.
-The brand in them, Brelio, does not exist.
+topic, and ten calm ones on no such topic, each told in eight languages (Hindi mostly in Latin script, as people type it).
+Scenes named `single…` are not told in every language: some 98 risky ones a kind, each in one language, written for it and
+not translated; and `single-calm…`, five a kind and language and a dozen on no topic, where the same number is nearly
+the same scene in several languages (so that leaving a scene out leaves out all of it).
+Registers change on purpose: posts, press, reviews, what employees tell, neutral reports. All brands in them are made up.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Prototype:
-    """One sentence; `scene` is the same number in every language of a kind."""
+    """One sentence; `scene` has the same name in every language that it is told in."""
 
     kind: str | None
     scene: str
