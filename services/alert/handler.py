@@ -12,9 +12,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from services.alert.detection.copies import copy_key
 from services.alert.detection.lateness import wakes
 from services.alert.detection.observations import SHORT_TEXT
-from services.alert.detection.stories import copy_key
 from services.alert.detection.words import crisis_word_finder
 from services.alert.erasure import BusErasure
 from tocsin.bus.failures import InvalidRecord, InvalidRecords

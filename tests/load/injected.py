@@ -12,7 +12,7 @@ from math import log
 
 import numpy as np
 
-from services.alert.detection.columns import blocks_of
+from services.alert.detection.blocks import blocks_of
 from services.alert.detection.judge import INSTANT, Judge, observed_since
 from services.alert.detection.observations import HarmfulRates, Observation, count_hours
 from services.alert.detection.state import BrandProfile, BrandState
@@ -106,7 +106,7 @@ def alarms(
     """The instants in (`first`, `last`] at which the level became serious; stops at the first when it comes after `first`."""
     rates = HarmfulRates()
     history = count_hours(mentions, rates, never)
-    blocks = blocks_of(mentions, rates)
+    blocks = blocks_of(mentions, rates, never)
     judge = Judge(BrandProfile(id="made-up"), settings, rates)
     state = BrandState()
     step = INSTANT.total_seconds()

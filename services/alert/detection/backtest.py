@@ -7,12 +7,12 @@ of it: what stands late in the file came late.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.alert.detection.columns import HourBlock, build_block
+from services.alert.detection.blocks import HourBlock, build_block, keep_stories
 from services.alert.detection.judge import INSTANT, OBSERVED, Judge
 from services.alert.detection.lateness import wakes
 from services.alert.detection.observations import (
@@ -25,6 +25,8 @@ from services.alert.detection.observations import (
     start_of_hour,
 )
 from services.alert.detection.state import BrandProfile, BrandState, Judgement
+from services.alert.detection.stories import StoryBook, telling, untold, write_down
+from services.alert.detection.voices import Quote
 from services.alert.detection.words import crisis_word_finder
 from tocsin.contracts.events import ClassifiedMention, LabelQuality, Mention, Sentiment, SentimentScores
 from tocsin.contracts.incidents import Level
@@ -167,6 +169,7 @@ class _BrandReplay:
     def __post_init__(self) -> None:
         self.judge_of_brand = Judge(self.profile, self.settings, self.rates)
         self.speaks_of_crisis = crisis_word_finder(self.settings.crisis_words)
+        self.stories = StoryBook.open(self.settings.stories)
 
     def add(self, mention: ClassifiedMention, received: datetime) -> None:
         """Take in a mention that came at `received`."""
@@ -208,17 +211,31 @@ class _BrandReplay:
         if not self.busy(instant):
             return None
         for hour in self.dirty:
-            self.blocks[hour] = build_block((item for _, item in self.recent[hour].values()), self.rates)
+            items = (item for _, item in self.recent[hour].values())
+            built = build_block(items, self.rates, self.speaks_of_crisis)
+            self.blocks[hour] = keep_stories(built, self.blocks.get(hour))
         self.dirty.clear()
+        self._tell_stories(instant)
         for hour in self.stale:
             self.counts[hour] = self.tallies[hour].count()
         self.stale.clear()
         self._forget(instant)
         judgement = self.judge_of_brand.judge(
-            instant, self.blocks, list(self.counts.values()), self.state, version=self.version
+            instant, self.blocks, list(self.counts.values()), self.state, version=self.version, quotes=self._quotes
         )
         self.state = judgement.state
         return judgement
+
+    def _tell_stories(self, instant: datetime) -> None:
+        """Give the new mentions their stories, as the evaluator does at each instant."""
+        new = {hour: ids for hour, block in self.blocks.items() if (ids := untold(block, instant))}
+        given = self.stories.assign(telling(self.recent[hour][item][1]) for hour, ids in new.items() for item in ids)
+        for hour in new:
+            self.blocks[hour] = write_down(self.blocks[hour], given)
+
+    def _quotes(self, ids: Sequence[str]) -> dict[str, Quote]:
+        said = (held[item][1] for item in ids for held in self.recent.values() if item in held)
+        return {item.mention_id: Quote(item.text, item.author_name) for item in said}
 
     def _forget(self, instant: datetime) -> None:
         """Once an hour, drop what no instant needs any more."""

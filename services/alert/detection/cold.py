@@ -10,7 +10,7 @@ from datetime import datetime
 from math import exp
 
 from services.alert.detection.columns import Columns
-from services.alert.detection.evidence import Findings
+from services.alert.detection.findings import Findings
 from services.alert.detection.levels import Signals
 from services.alert.detection.observations import HOUR, HourCount, start_of_hour
 from tocsin.contracts.settings.detection import DetectionSettings

@@ -1,96 +1,31 @@
-"""The last day's mentions in columns, so that a window is counted with two binary searches.
-
-A mention is *first* when no earlier one of its author stands in the same clock hour (UTC). Windows count first mentions, as
-`HourCount` does, so a window and its baseline count the same thing; a window's very first hour may miss an author who wrote
-just before it began.
-"""
+"""The last day's mentions in columns, so that a window is counted with two binary searches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from operator import itemgetter
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.alert.detection.observations import HarmfulRates, Observation
+from services.alert.detection.blocks import (
+    FIRST,
+    FIRST_HARMFUL,
+    FIRST_TOXIC,
+    HARMFUL,
+    ROW,
+    HourBlock,
+    bits_of,
+)
+from services.alert.detection.observations import HarmfulRates
 from services.alert.detection.state import Interval
+from tocsin.contracts.events import RiskKind
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class HourBlock:
-    """One clock hour of mentions that may wake somebody, by time; one value a mention in each column."""
-
-    observations: tuple[Observation, ...]
-    seconds: Floats
-    """Event time, seconds since 1970."""
-    author: Integers
-    """A hash of the author, good within this process."""
-    first: Floats
-    """1 where it is its author's first of the hour."""
-    harmful: Floats
-    """1 where it is its author's first harmful one of the hour."""
-    corrected: Floats
-    """What it adds to N̂ = Σ (harmful − fpr·first)/(tpr − fpr), with the rates of its language."""
-    toxic: Floats
-    """1 where it is its author's first harmful and toxic one of the hour."""
-    followers: Floats
-    """The author's followers on the first mention, 0 on the others and where unknown."""
-
-
-def build_block(observations: Iterable[Observation], rates: HarmfulRates) -> HourBlock:
-    """The columns of one clock hour, whatever the order in which its mentions came."""
-    kept = sorted(
-        ((item.at.timestamp(), item.mention_id, item) for item in observations if item.wakes and item.counts(rates)),
-        key=itemgetter(0, 1),
-    )
-    first, harmful, corrected, toxic, followers = (np.zeros(len(kept)) for _ in range(5))
-    authors = np.zeros(len(kept), dtype=np.int64)
-    seen: set[str] = set()
-    seen_harmful: set[str] = set()
-    seen_toxic: set[str] = set()
-    # Looked up once: this loop sees each mention of a day at each evaluation.
-    risky, toxic_from, by_language, usual = (
-        rates.risk_threshold,
-        rates.toxicity_threshold,
-        rates.by_language,
-        rates.default,
-    )
-    for index, (_, _, item) in enumerate(kept):
-        author = item.author or f"?{item.mention_id}"
-        authors[index] = hash(author)
-        rate = rates.of(item.language) if by_language else usual
-        added = 0.0
-        if author not in seen:
-            seen.add(author)
-            first[index] = 1
-            followers[index] = item.followers or 0
-            added -= rate.fpr
-        if item.negative or item.risk >= risky:
-            if author not in seen_harmful:
-                seen_harmful.add(author)
-                harmful[index] = 1
-                added += 1
-            if item.toxicity >= toxic_from and author not in seen_toxic:
-                seen_toxic.add(author)
-                toxic[index] = 1
-        if added:
-            corrected[index] = added / (rate.tpr - rate.fpr)
-    seconds = np.array([at for at, _, _ in kept], dtype=np.float64)
-    return HourBlock(tuple(item for _, _, item in kept), seconds, authors, first, harmful, corrected, toxic, followers)
-
-
-def blocks_of(observations: Iterable[Observation], rates: HarmfulRates) -> dict[datetime, HourBlock]:
-    """Blocks by the start of their hour."""
-    hours: dict[int, list[Observation]] = {}
-    for observation in observations:
-        hours.setdefault(int(observation.at.timestamp() // 3600), []).append(observation)
-    return {datetime.fromtimestamp(hour * 3600, UTC): build_block(items, rates) for hour, items in hours.items()}
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +34,7 @@ class WindowCount:
 
     start: datetime
     end: datetime
+    mentions: int
     authors: float
     """V."""
     harmful: float
@@ -110,27 +46,67 @@ class WindowCount:
     followers: float
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """The mentions of one window that count, by time, in columns (see `blocks.ROW`)."""
+
+    ids: Sequence[str]
+    rows: NDArray[Any]
+    languages: Sequence[str]
+    sources: Sequence[str]
+
+    def has(self, flag: int) -> Mask:
+        """Which have one of these flags."""
+        return (self.rows["flags"] & flag) > 0
+
+    def speaks_of(self, kinds: Iterable[RiskKind]) -> Mask:
+        """Which are of one of these kinds of risk."""
+        return (self.rows["kinds"] & bits_of(kinds)) > 0
+
+    def authors(self, which: Mask) -> int:
+        """Distinct authors among them."""
+        return len(np.unique(self.rows["author"][which]))
+
+    def only(self, which: Mask) -> View:
+        """These alone."""
+        places = np.flatnonzero(which)
+        ids = [self.ids[place] for place in places.tolist()]
+        return View(ids, self.rows[places], self.languages, self.sources)
+
+
 class Columns:
     """The mentions of the last day up to an instant, ready to be counted."""
 
     def __init__(
-        self, blocks: Sequence[HourBlock], start: datetime, end: datetime, masks: Sequence[Interval] = ()
+        self,
+        blocks: Sequence[HourBlock],
+        start: datetime,
+        end: datetime,
+        masks: Sequence[Interval] = (),
+        *,
+        rates: HarmfulRates,
     ) -> None:
         """`blocks` in order of time; only mentions in (`start`, `end`] and outside `masks` (alerts that are over) count."""
         self.start, self.end = start, end
         self._blocks = blocks
-        self._seconds = _join(blocks, lambda block: block.seconds)
+        self._languages, self._sources, self._rows = _join(blocks)
+        self._seconds = self._rows["seconds"].copy()
         keep = (self._seconds > start.timestamp()) & (self._seconds <= end.timestamp())
         for mask in masks:
             keep &= ~((self._seconds > mask.start.timestamp()) & (self._seconds <= mask.end.timestamp()))
         self._keep = keep
-        self._author = np.concatenate([block.author for block in blocks]) if blocks else np.zeros(0, dtype=np.int64)
-        self._first = _running(_join(blocks, lambda block: block.first) * keep)
-        self._harmful_flags = _join(blocks, lambda block: block.harmful) * keep
+        flags = np.where(keep, self._rows["flags"], 0)
+        first, self._harmful_flags = (flags & FIRST) > 0, (flags & FIRST_HARMFUL) > 0
+        used = [rates.of(language) for language in self._languages] or [rates.default]
+        fpr = np.array([rate.fpr for rate in used])[self._rows["language"]]
+        spread = np.array([rate.tpr - rate.fpr for rate in used])[self._rows["language"]]
+        self._mentions = _running(keep)
+        self._first = _running(first)
         self._harmful = _running(self._harmful_flags)
-        self._corrected = _running(_join(blocks, lambda block: block.corrected) * keep)
-        self._toxic = _running(_join(blocks, lambda block: block.toxic) * keep)
-        self._followers = _running(_join(blocks, lambda block: block.followers) * keep)
+        # N̂ = Σ (harmful − fpr·first)/(tpr − fpr), with the rates of each mention's language.
+        self._corrected = _running((self._harmful_flags - fpr * first) / spread)
+        self._toxic = _running((flags & FIRST_TOXIC) > 0)
+        self._followers = _running(np.where(first, np.maximum(self._rows["followers"], 0), 0))
 
     @property
     def harmful_total(self) -> float:
@@ -142,11 +118,12 @@ class Columns:
         """Author-hours between start and end."""
         return float(self._first[-1])
 
-    def observations(self, start: datetime, end: datetime) -> list[Observation]:
-        """The mentions in (`start`, `end`] that count, by time."""
+    def view(self, start: datetime, end: datetime) -> View:
+        """The mentions in (`start`, `end`] that count."""
         low, high = self._span(start, end)
-        flat = [item for block in self._blocks for item in block.observations]
-        return [flat[index] for index in range(low, high) if self._keep[index]]
+        places = low + np.flatnonzero(self._keep[low:high])
+        ids, number = [item for block in self._blocks for item in block.ids], places.tolist()
+        return View([ids[place] for place in number], self._rows[places], self._languages, self._sources)
 
     def count(self, end: datetime, length: timedelta, author_share: float) -> WindowCount:
         """Count the window of `length` that ends at `end`; no author carries more than `author_share` of N (but at least 1)."""
@@ -161,6 +138,7 @@ class Columns:
         return WindowCount(
             start=end - length,
             end=end,
+            mentions=int(self._mentions[high] - self._mentions[low]),
             authors=authors,
             harmful=min(max(0.0, corrected - excess * max(0.0, weight)), authors),
             observed_harmful=capped,
@@ -172,8 +150,8 @@ class Columns:
     def _carried(self, low: int, high: int, observed: float, author_share: float) -> tuple[int, float]:
         if observed == 0:
             return 0, 0.0
-        harmful = self._harmful_flags[low:high] > 0
-        posts = np.unique(self._author[low:high][harmful], return_counts=True)[1]
+        harmful = self._harmful_flags[low:high]
+        posts = np.unique(self._rows["author"][low:high][harmful], return_counts=True)[1]
         most = max(1.0, author_share * observed)
         return len(posts), float(np.maximum(posts - most, 0.0).sum())
 
@@ -182,9 +160,29 @@ class Columns:
         return int(low), int(high)
 
 
-def _join(blocks: Sequence[HourBlock], column: Callable[[HourBlock], Floats]) -> Floats:
-    return np.concatenate([column(block) for block in blocks]) if blocks else np.zeros(0)
+def harmful_of(view: View) -> View:
+    """The harmful ones; all, where none is."""
+    harmful = view.has(HARMFUL)
+    return view.only(harmful) if harmful.any() else view
 
 
-def _running(column: Floats) -> Floats:
-    return np.concatenate(([0.0], np.cumsum(column)))
+def _join(blocks: Sequence[HourBlock]) -> tuple[list[str], list[str], NDArray[Any]]:
+    """The rows of all blocks, with languages and sources numbered as in the two lists."""
+    languages: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    parts = []
+    for block in blocks:
+        if len(block.rows):
+            rows = block.rows.copy()
+            for name, words, known in (
+                ("language", block.languages, languages),
+                ("source", block.sources, sources),
+            ):
+                numbers = np.array([known.setdefault(word, len(known)) for word in words], dtype=np.uint16)
+                rows[name] = numbers[rows[name]]
+            parts.append(rows)
+    return list(languages), list(sources), np.concatenate(parts) if parts else np.zeros(0, dtype=ROW)
+
+
+def _running(column: NDArray[Any]) -> Floats:
+    return np.concatenate(([0.0], np.cumsum(column, dtype=np.float64)))

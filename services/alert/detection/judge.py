@@ -7,21 +7,24 @@ same answers for the same mentions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from services.alert.detection.baseline import Baseline, learn
+from services.alert.detection.blocks import CRISIS, HARMFUL, PRESS, HourBlock, blocks_of
 from services.alert.detection.cold import cold_signals
-from services.alert.detection.columns import Columns, HourBlock, blocks_of
-from services.alert.detection.evidence import Findings, explain
+from services.alert.detection.columns import Columns, harmful_of
+from services.alert.detection.evidence import explain
+from services.alert.detection.findings import Findings
 from services.alert.detection.levels import Signals, next_state, present_mask
 from services.alert.detection.measures import WindowMeasure, measure
 from services.alert.detection.observations import HOUR, HarmfulRates, HourCount, Observation, start_of_hour
 from services.alert.detection.silence import Habit, learn_habits, watch_sources
 from services.alert.detection.state import BrandProfile, BrandState, Interval, Judgement, Reason
 from services.alert.detection.surprise import count_surprise
+from services.alert.detection.voices import Pasted, Quote, Quotes, pasted
 from services.alert.detection.words import crisis_word_finder
-from tocsin.contracts.events import AuthorRole, SourceKind
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.detection import DetectionSettings
 
@@ -49,8 +52,15 @@ def judge(  # noqa: PLR0917 - in the order in which one thinks of them
     order. `complete_up_to`: the watermark of the stream; None where it is known to be complete (a file). Before `instant`,
     the judgement stands on what is there and no level falls. Raises `ValueError` for an instant that was already judged.
     """
-    blocks = blocks_of((item for item in observations if item.at <= instant), rates)
-    return Judge(brand, settings, rates).judge(instant, blocks, history, state, complete_up_to=complete_up_to)
+    known = {item.mention_id: item for item in observations if item.at <= instant}
+    blocks = blocks_of(known.values(), rates, crisis_word_finder(settings.crisis_words))
+
+    def quotes(ids: Sequence[str]) -> dict[str, Quote]:
+        return {item: Quote(known[item].text, known[item].author_name) for item in ids}
+
+    return Judge(brand, settings, rates).judge(
+        instant, blocks, history, state, complete_up_to=complete_up_to, quotes=quotes
+    )
 
 
 def observed_since(instant: datetime) -> datetime:
@@ -65,7 +75,6 @@ class Judge:
         self._brand = brand
         self._settings = settings
         self._rates = rates
-        self._speaks_of_crisis = crisis_word_finder(settings.crisis_words)
         self._hour: object | None = None
         self._earliest: datetime | None = None
         self._habits: Mapping[str, Habit] = {}
@@ -80,27 +89,31 @@ class Judge:
         *,
         complete_up_to: datetime | None = None,
         version: int = 0,
+        quotes: Quotes = lambda _ids: {},
     ) -> Judgement:
         """As the function `judge`, with the mentions in blocks by the start of their hour (later hours are ignored).
 
-        `version` must change whenever an hour of `history` that is more than 23 h old was counted again.
+        `quotes` is asked for the few mentions that the evidence quotes. `version` must change whenever an hour of `history`
+        that is more than 23 h old was counted again.
         """
         if state.judged is not None and instant <= state.judged:
             raise ValueError(f"{instant.isoformat()} is not after {state.judged.isoformat()}, which was judged already")
         since = observed_since(instant)
         used = [blocks[hour] for hour in sorted(blocks) if since <= hour <= instant]
         self._refresh(state, instant, history, version)
-        state = self._noted(state, instant, used)
+        spoken = (hour for hour in sorted(blocks) if since <= hour <= instant and len(blocks[hour].rows))
+        state = self._noted(state, instant, next(spoken, None))
         start = instant - max(window.length for window in self._settings.gate.windows)
-        columns = Columns(used, min(start, since), instant, state.masks)
+        columns = Columns(used, min(start, since), instant, state.masks, rates=self._rates)
         silent = watch_sources(state, instant, used, self._habits, self._settings)
         state = silent.state
-        findings = self._look(state, instant, columns, history)
+        findings = replace(self._look(state, instant, columns, history), brand=self._brand.id)
         may_fall = complete_up_to is None or complete_up_to >= instant
         after, event = next_state(state, instant, findings.signals, self._settings, may_fall=may_fall)
         reasons: tuple[Reason, ...] = ()
         evidence: dict[str, Any] = {}
-        if event is not None or after.level is not Level.GREEN or findings.buzz:
+        campaign = self._campaign(columns, instant)
+        if event is not None or after.level is not Level.GREEN or findings.buzz or campaign:
             reasons, evidence = explain(
                 findings,
                 columns,
@@ -109,6 +122,8 @@ class Judge:
                 settings=self._settings,
                 rates=self._rates,
                 complete_up_to=complete_up_to,
+                campaign=campaign,
+                quotes=quotes,
             )
         return Judgement(
             at=instant,
@@ -118,7 +133,7 @@ class Judge:
             score=round(findings.score, 1),
             state=after,
             buzz=findings.buzz,
-            campaign=bool(evidence.get("campaign")),
+            campaign=campaign is not None,
             newly_silent=silent.newly_silent,
             back=silent.back,
             reasons=reasons,
@@ -134,12 +149,12 @@ class Judge:
             self._earliest = min((count.hour for count in history), default=None)
             self._habits = learn_habits(history, instant, state, self._settings)
 
-    def _noted(self, state: BrandState, instant: datetime, used: Sequence[HourBlock]) -> BrandState:
+    def _noted(self, state: BrandState, instant: datetime, spoken: datetime | None) -> BrandState:
         """The state with the brand's first hour and a change of its query, sources or neural network written down."""
         changes: dict[str, object] = {}
         earliest = self._earliest
         if earliest is None and state.known_since is None:
-            earliest = next((start_of_hour(block.observations[0].at) for block in used if block.observations), None)
+            earliest = spoken
         if earliest is not None and (state.known_since is None or earliest < state.known_since):
             changes["known_since"] = earliest
         key = self._brand.baseline_key
@@ -221,16 +236,23 @@ class Judge:
             buzz=loud and not neutral_crisis and not volume.share_is_high,
         )
 
+    def _campaign(self, columns: Columns, instant: datetime) -> Pasted | None:
+        """A text that many paste, among the harmful or among all, within the hour or within as long as it may take."""
+        settings = self._settings.campaign
+        for length in (HOUR, settings.young):
+            recent = columns.view(instant - length, instant)
+            found = pasted(harmful_of(recent), settings) or pasted(recent, settings)
+            if found is not None:
+                return found
+        return None
+
     def _main_story_is_grave(self, columns: Columns, volume: WindowMeasure) -> bool:
         """Is half of the unexpected talk by authors who speak of a safety, legal, privacy or discrimination matter?"""
         kinds = set(self._settings.levels.never_buzz_kinds)
-        authors = {
-            item.author or item.mention_id
-            for item in columns.observations(volume.count.start, volume.count.end)
-            if kinds.intersection(item.kinds)
-        }
+        view = columns.view(volume.count.start, volume.count.end)
+        authors = view.authors(view.speaks_of(kinds))
         excess = volume.count.authors - volume.authors_expected.mean
-        return len(authors) >= max(self._settings.gate.harmful_authors, 0.5 * excess)
+        return authors >= max(self._settings.gate.harmful_authors, 0.5 * excess)
 
     def _at_once(
         self, columns: Columns, baseline: Baseline, passing: Sequence[WindowMeasure]
@@ -241,26 +263,25 @@ class Judge:
             if item.harmful_surprise >= gate.at_once:
                 return True, "gate.at_once"
         for item in passing:
-            window = columns.observations(item.count.start, item.count.end)
-            if any(one.harmful(self._rates) and (one.followers or 0) >= levels.loud_followers for one in window):
+            view = columns.view(item.count.start, item.count.end)
+            if (view.has(HARMFUL) & (view.rows["followers"] >= levels.loud_followers)).any():
                 return True, "levels.loud_followers"
-            crisis = {one.author or one.mention_id for one in window if self._speaks_of_crisis(one.text)}
+            crisis = view.authors(view.has(CRISIS))
             usual = baseline.crisis_share * item.count.authors
-            if len(crisis) >= levels.crisis_authors and count_surprise(len(crisis), usual, 1.5 * usual) >= 2:
+            if crisis >= levels.crisis_authors and count_surprise(crisis, usual, 1.5 * usual) >= 2:
                 return True, "levels.crisis_authors"
         return False, None
 
     def _grave(self, columns: Columns, passing: Sequence[WindowMeasure]) -> bool:
         """Press among the harmful, or a safety or legal risk from several authors."""
         levels = self._settings.levels
-        grave = frozenset(levels.grave_kinds)
         for item in passing:
-            press, risky = set(), set()
-            for one in columns.observations(item.count.start, item.count.end):
-                if (one.role is AuthorRole.PRESS or one.source_kind is SourceKind.PRESS) and one.harmful(self._rates):
-                    press.add(one.author or one.mention_id)
-                if one.kinds and not grave.isdisjoint(one.kinds) and one.harmful(self._rates):
-                    risky.add(one.author or one.mention_id)
-            if len(press) >= levels.press_authors or len(risky) >= levels.grave_authors:
+            view = columns.view(item.count.start, item.count.end)
+            harmful = view.has(HARMFUL)
+            press, risky = (
+                view.authors(harmful & view.has(PRESS)),
+                view.authors(harmful & view.speaks_of(levels.grave_kinds)),
+            )
+            if press >= levels.press_authors or risky >= levels.grave_authors:
                 return True
         return False

@@ -7,6 +7,7 @@ mentions leave nothing behind.
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.alert.detection.stories import copy_key
+from services.alert.detection.copies import copy_key, is_repost
 from tocsin.contracts.events import AuthorRole, ClassifiedMention, RiskKind, SentimentLabel, SourceKind
 
 HOUR = timedelta(hours=1)
@@ -91,7 +92,11 @@ class Observation:
     text: str = ""
     """Its first `SHORT_TEXT` characters."""
     copy_key: str = ""
-    """Equal for copies of one text (`stories.copy_key`); empty where there is no text to compare."""
+    """Equal for copies of one text (`copies.copy_key`); empty where there is no text to compare."""
+    embedding: bytes | None = field(default=None, repr=False)
+    """The network's, signed bytes, by which stories are told apart; None where there is none, or where it is not needed."""
+    repost: bool = False
+    """True for what passes on somebody else's text and says so; a paste is none."""
     engagement: int = 0
     """Likes, reposts and replies together, as last observed."""
     wakes: bool = True
@@ -129,6 +134,8 @@ def observe(mention: ClassifiedMention, *, wakes: bool = True) -> Observation:
         source_kind=mention.source_kind,
         text=mention.text[:SHORT_TEXT],
         copy_key=copy_key(mention.text),
+        embedding=None if mention.embedding is None else a2b_base64(mention.embedding),
+        repost=mention.repost_of is not None or is_repost(mention.text),
         engagement=0
         if engagement is None
         else (engagement.likes or 0) + (engagement.reposts or 0) + (engagement.replies or 0),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from services.alert.detection.columns import HourBlock
+from services.alert.detection.blocks import HourBlock
 from services.alert.detection.observations import HOUR, HourCount, start_of_hour
 from services.alert.detection.state import MOST_INTERVALS, BrandState, Interval, SilentSource
 from services.alert.detection.surprise import silence_surprise
@@ -135,9 +135,13 @@ def _last_heard(source: str, habit: Habit, blocks: Sequence[HourBlock], instant:
     The same within the last day; by the clock hour for what is longer ago, and for what was imported and wakes nobody.
     """
     for block in reversed(blocks):
-        for item in reversed(block.observations):
-            if item.source == source and item.at <= instant:
-                return item.at, item.at
+        if source in block.sources:
+            heard = (block.rows["source"] == block.sources.index(source)) & (
+                block.rows["seconds"] <= instant.timestamp()
+            )
+            if heard.any():
+                at = datetime.fromtimestamp(float(block.rows["seconds"][heard][-1]), UTC)
+                return at, at
     return habit.last_hour, habit.last_hour + HOUR
 
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from services.alert.detection.columns import Columns, blocks_of
+from services.alert.detection.blocks import blocks_of
+from services.alert.detection.columns import Columns
+from services.alert.detection.copies import copy_key
 from services.alert.detection.observations import HarmfulRates, HourCount, Rate, count_hours
-from services.alert.detection.stories import copy_key
 from services.alert.detection.words import crisis_word_finder
 from tests.unit.detection.given import HOUR, NOW, RATES, burst, observation
 from tocsin.contracts.settings.detection import CRISIS_WORDS
@@ -19,7 +20,8 @@ NO_WORDS = crisis_word_finder(())
 
 
 def window(observations: list, hours: float = 1, rates: HarmfulRates = RATES):
-    columns = Columns(list(dict(sorted(blocks_of(observations, rates).items())).values()), NOW - 24 * HOUR, NOW)
+    blocks = dict(sorted(blocks_of(observations, rates, lambda _text: False).items()))
+    columns = Columns(list(blocks.values()), NOW - 24 * HOUR, NOW, rates=rates)
     return columns.count(NOW, hours * HOUR, 1 / 6)
 
 

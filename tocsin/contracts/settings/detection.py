@@ -5,12 +5,12 @@ tuned on public data (docs/detection.md tells how), and each says what a higher 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tocsin.contracts.events import RiskKind, Share
+from tocsin.contracts.events import Instant, RiskKind, Share
 from tocsin.contracts.settings.base import Duration, Identifier, Settings, format_duration
 
 CRISIS_WORDS = (
@@ -145,12 +145,33 @@ class ColdSettings(Settings):
     """Hours that must have been seen before, so that the first mentions of a brand are no crisis."""
 
 
+class StorySettings(Settings):
+    """How mentions are grouped: near copies of one text, and one story in other words."""
+
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.48
+    """Cosine of a mention's embedding with a story's centre from which it joins. Higher: more and smaller stories. It belongs to
+    the network that ships; `make bench-stories` measures it."""
+    copy_resemblance: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Jaccard similarity of two texts (runs of five characters), as MinHash estimates it, from which they are near copies."""
+    stories: Annotated[int, Field(ge=8, le=4096)] = 256
+    """Stories of a brand that new mentions may join; 801 bytes each."""
+    texts: Annotated[int, Field(ge=8, le=4096)] = 512
+    """Texts of a brand that new mentions may be copies of; 161 bytes each."""
+    alarming_authors: Annotated[int, Field(ge=2)] = 8
+    """A story with so many harmful authors, new since the incident's last news, is told to those who were called."""
+    news_every: Duration = timedelta(minutes=30)
+    """News of one incident come no closer together than this; what happens in between is told together."""
+
+
 class CampaignSettings(Settings):
-    """When many authors with one text are flagged as a campaign (flagged, never muted)."""
+    """When many authors with one text, all of a sudden, are flagged as a campaign (flagged, never muted)."""
 
     authors: Annotated[int, Field(ge=2)] = 8
+    """Authors who pasted the text (a repost, which names whom it repeats, is none)."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Of the harmful authors in the window."""
+    """Of the authors in the window who wrote something themselves."""
+    young: Duration = timedelta(hours=6)
+    """And half of them wrote within so long of the first."""
 
 
 class SilenceSettings(Settings):
@@ -205,6 +226,26 @@ class WatchRuleSettings(Settings):
         return self
 
 
+class PlannedSettings(Settings):
+    """A campaign of the brand's own, entered beforehand: alerts during it say so. It annotates and mutes nothing."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    brands: tuple[Identifier, ...] = ()
+    """For these brands; for all, when empty."""
+    start: Instant
+    end: Instant
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"the campaign {self.name!r} ends before it starts; exchange start and end")
+        return self
+
+    def runs(self, brand: str, instant: datetime) -> bool:
+        """Whether it runs for `brand` at `instant`."""
+        return self.start <= instant < self.end and (not self.brands or brand in self.brands)
+
+
 class DetectionSettings(Settings):
     """The `detection` section."""
 
@@ -212,7 +253,9 @@ class DetectionSettings(Settings):
     gate: GateSettings = GateSettings()
     levels: LevelSettings = LevelSettings()
     cold: ColdSettings = ColdSettings()
+    stories: StorySettings = StorySettings()
     campaign: CampaignSettings = CampaignSettings()
     silence: SilenceSettings = SilenceSettings()
     lateness: LatenessSettings = LatenessSettings()
+    planned: tuple[PlannedSettings, ...] = ()
     crisis_words: tuple[str, ...] = CRISIS_WORDS

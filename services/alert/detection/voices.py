@@ -1,0 +1,179 @@
+"""What is said in a window and by whom: stories, the loudest, and whether somebody has many people paste one text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+
+from services.alert.detection.blocks import REPOST, kinds_of
+from services.alert.detection.columns import Integers, View
+from tocsin.contracts.settings.detection import CampaignSettings
+
+MOST_STORIES, MOST_EXAMPLES, MOST_LOUDEST = 5, 3, 3
+_TITLE = 100
+"""Characters of a story's title."""
+
+
+class Quote(NamedTuple):
+    """What a mention says, in its first `observations.SHORT_TEXT` characters, and who said it."""
+
+    text: str
+    author: str | None
+
+
+Quotes = Callable[[Sequence[str]], Mapping[str, Quote]]
+"""What these mentions say, by id; one that is gone is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Mentions that tell one thing. Mentions, authors and texts are counted apart."""
+
+    id: int
+    title: str
+    authors: int
+    mentions: int
+    texts: int
+    """Different texts, near copies as one."""
+    reposts: int
+    examples: tuple[str, ...]
+    """Ids of mentions, the loudest first, each of another text where there are several."""
+    kinds: tuple[str, ...]
+    """Kinds of risk, the most frequent first."""
+    first_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One of the loudest authors."""
+
+    mention_id: str
+    author: str | None
+    followers: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """A text that many authors pasted within a short time."""
+
+    authors: int
+    mention_id: str
+    """Its first."""
+
+
+def tell_stories(view: View, quotes: Quotes, most: int = MOST_STORIES) -> list[Story]:
+    """The largest stories of these mentions: most authors first, then the loudest."""
+    if not view.ids:
+        return []
+    groups = _stories_of(view)
+    _, which = np.unique(groups, return_inverse=True)
+    pairs = np.unique(np.stack([which, view.rows["author"]]), axis=1)
+    authors = np.bincount(pairs[0])
+    loudness = np.zeros(len(authors))
+    np.maximum.at(loudness, which, _loudness(view))
+    first = np.full(len(authors), len(which))
+    np.minimum.at(first, which, np.arange(len(which)))
+    order = np.lexsort((first, -loudness, -authors))[:most]
+    return [_story(view, np.flatnonzero(which == group), int(groups[first[group]]), quotes) for group in order]
+
+
+def count_apart(view: View) -> dict[str, int]:
+    """How many mentions, authors, texts and stories these are."""
+    return {
+        "mentions": len(view.ids),
+        "authors": len(np.unique(view.rows["author"])),
+        "texts": len(np.unique(view.rows["copies"])),
+        "stories": len(np.unique(_stories_of(view))),
+    }
+
+
+def loudest(view: View, quotes: Quotes, most: int = MOST_LOUDEST) -> list[Voice]:
+    """The loudest authors: followers and engagement together."""
+    if not view.ids:
+        return []
+    order = np.argsort(-_loudness(view), kind="stable")
+    _, first = np.unique(view.rows["author"][order], return_index=True)
+    chosen = order[np.sort(first)[:most]]
+    ids = [view.ids[place] for place in chosen.tolist()]
+    said = quotes(ids)
+    return [
+        Voice(
+            item,
+            said[item].author if item in said else None,
+            None if view.rows["followers"][place] < 0 else int(view.rows["followers"][place]),
+        )
+        for item, place in zip(ids, chosen.tolist(), strict=True)
+    ]
+
+
+def pasted(view: View, settings: CampaignSettings) -> Pasted | None:
+    """The text that looks coordinated: many authors wrote it themselves, all of a sudden, and they are much of what is said.
+
+    A repost names whom it repeats; that many pass a post on is a storm, not a campaign.
+    """
+    own = view.only(~view.has(REPOST))
+    if len(own.ids) < settings.authors:
+        return None
+    _, which = np.unique(own.rows["copies"], return_inverse=True)
+    everybody = own.authors(np.ones(len(own.ids), dtype=bool))
+    largest = int(np.bincount(which).argmax())
+    places = np.flatnonzero(which == largest)
+    authors = len(np.unique(own.rows["author"][places]))
+    if authors < max(settings.authors, settings.share * everybody):
+        return None
+    seconds = own.rows["seconds"][places]
+    young = np.count_nonzero(seconds - seconds[0] <= settings.young.total_seconds())
+    return Pasted(authors, own.ids[int(places[0])]) if young >= 0.5 * len(places) else None
+
+
+def sources_of(view: View) -> dict[str, int]:
+    """Mentions by source."""
+    counts = np.bincount(view.rows["source"], minlength=len(view.sources))
+    return {source: int(count) for source, count in zip(view.sources, counts, strict=True) if count}
+
+
+def _stories_of(view: View) -> Integers:
+    # A mention that was given no story yet is told by its text.
+    story: Integers = view.rows["story"]
+    return np.where(story != 0, story, view.rows["copies"])
+
+
+def _loudness(view: View) -> Integers:
+    loudness: Integers = np.maximum(view.rows["followers"], 0) + view.rows["engagement"]
+    return loudness
+
+
+def _story(view: View, places: Integers, story: int, quotes: Quotes) -> Story:
+    rows = view.rows[places]
+    by_loudness = places[np.argsort(-_loudness(view)[places], kind="stable")]
+    _, first = np.unique(view.rows["copies"][by_loudness], return_index=True)
+    distinct = by_loudness[np.sort(first)]
+    others = by_loudness[~np.isin(by_loudness, distinct[:MOST_EXAMPLES])]
+    chosen = [*distinct[:MOST_EXAMPLES], *others][:MOST_EXAMPLES]
+    examples = tuple(view.ids[int(place)] for place in chosen)
+    kinds: dict[str, int] = {}
+    for bits, number in zip(*np.unique(rows["kinds"], return_counts=True), strict=True):
+        for kind in kinds_of(int(bits)):
+            kinds[kind.value] = kinds.get(kind.value, 0) + int(number)
+    said = quotes(examples[:1])
+    return Story(
+        id=story,
+        title=shorten(said[examples[0]].text) if examples[0] in said else "",
+        authors=len(np.unique(rows["author"])),
+        mentions=len(rows),
+        texts=len(distinct),
+        reposts=int(((rows["flags"] & REPOST) > 0).sum()),
+        examples=examples,
+        kinds=tuple(sorted(kinds, key=lambda kind: (-kinds[kind], kind))),
+        first_at=datetime.fromtimestamp(float(rows["seconds"][0]), UTC),
+    )
+
+
+def shorten(text: str) -> str:
+    """A text on one line, as long as a title may be."""
+    line = " ".join(text.split())
+    return line if len(line) <= _TITLE else line[: _TITLE - 1].rstrip() + "…"
