@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 10, 21, 40, tzinfo=UTC)
 
 CONFIGURATION: Configuration = parse(
     """
-api: {port: 0}
+api: {port: 0, requests_a_minute: 1000000}
 brands:
   - {id: acme, names: [Acme], time_zone: Europe/Paris}
   - {id: globex, names: [Globex], time_zone: Asia/Kolkata}

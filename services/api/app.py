@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 
 from services.alert.protocol.directory import Directory
+from services.api.access_log import AccessLog
 from services.api.context import ApiContext
+from services.api.entity_tags import EntityTags
 from services.api.gate import Gate
+from services.api.idempotency import IdempotentRequests
+from services.api.live import LiveHead, OpenStreams
 from services.api.pages.figures import RememberedFigures
 from services.api.pages.rendering import FOLDER
 from services.api.permission import Reader
-from services.api.routes import brands, incidents, mentions, pages, signing_in
+from services.api.routes import brands, incidents, mentions, pages, signing_in, stream
+from services.api.throttle import Throttle
 from tocsin import problems
 from tocsin.access.sessions import Sessions
 from tocsin.access.verifying import KeyVerifier
@@ -77,22 +83,30 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         directory=Directory.of(configuration),
         thresholds=_thresholds(configuration.classifier.name),
         figures=RememberedFigures(time.monotonic),
+        live=LiveHead(database, time.monotonic),
+        open_streams=OpenStreams(),
     )
     problems.install(app)
     pages.install_error_page(app)
-    for module in (mentions, brands, incidents):
+    for module in (mentions, brands, incidents, stream):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(observability_routes(surroundings.health))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    # From the inside to the outside: the last one added is the first that a request comes to.
+    app.add_middleware(IdempotentRequests, database=database, clock=people_clock)
+    app.add_middleware(EntityTags)
+    app.add_middleware(Throttle, a_minute=configuration.api.requests_a_minute, monotonic=time.monotonic)
     app.add_middleware(
         Gate,
         verifier=KeyVerifier(database, people_clock, time.monotonic),
         sessions=sessions,
         public_url=configuration.api.public_url,
     )
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(AccessLog)
     return app
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from services.alert.protocol.directory import Directory
+from services.api.live import LiveHead, OpenStreams
 from services.api.pages.figures import RememberedFigures
 from tocsin.access.principals import Principal
 from tocsin.access.sessions import Sessions
@@ -35,6 +36,8 @@ class ApiContext:
     bus: Bus
     thresholds: Thresholds
     figures: RememberedFigures
+    live: LiveHead
+    open_streams: OpenStreams
 
     def brand_ids(self, principal: Principal) -> list[str]:
         """The configured brands that a principal may see, in the order of the configuration."""

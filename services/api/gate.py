@@ -125,6 +125,8 @@ class Gate:
         scope.setdefault("state", {})
         scope["state"]["principal"] = principal
         scope["state"]["session_token"] = session_token
+        # For answers that last: a key may be revoked, and a session end, while one is under way.
+        scope["state"]["recognise_again"] = lambda: self._recognise(headers)[0]
 
     def _recognise(self, headers: Headers) -> tuple[Principal, str | None]:
         # A key wins over a cookie: whoever sends one means it.

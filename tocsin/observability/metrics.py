@@ -134,3 +134,21 @@ BUS_OLDEST_UNREAD_SECONDS = Gauge(
     "Age of the oldest record in hand, 0 when idle; half the retention is an alarm: beyond all of it records are lost.",
     ["worker"],
 )
+
+# api
+
+HTTP_SECONDS = Histogram(
+    "tocsin_http_seconds",
+    "From the first byte of a request to the last of its answer, by method, route (its template) and status; 499: the client left.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10, 60),
+)
+REQUESTS_THROTTLED = Counter(
+    "tocsin_requests_throttled_total", "Requests answered 429, because of a key's or session's rate limit."
+)
+LIVE_STREAMS = Gauge("tocsin_live_streams", "Live streams (server-sent events) that are open in this process.")
+SIGN_INS = Counter(
+    "tocsin_sign_ins_total",
+    "Sign-ins to the page, by way (link, password, provider) and outcome (in, refused, throttled).",
+    ["way", "outcome"],
+)

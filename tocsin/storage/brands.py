@@ -139,6 +139,14 @@ def board(session: Session, brands: Collection[str] | None = None) -> list[Brand
     return [_status(row) for row in session.scalars(query)]
 
 
+def levels(session: Session) -> dict[str, tuple[Level, float, datetime | None]]:
+    """Level, score and latest evaluation instant of every brand, without the evidence, which is long."""
+    rows = session.execute(
+        select(BrandStateTable.brand, BrandStateTable.level, BrandStateTable.score, BrandStateTable.evaluated_at)
+    )
+    return {row.brand: (Level(row.level), row.score, row.evaluated_at) for row in rows}
+
+
 def _status(row: BrandStateTable) -> BrandStatus:
     return BrandStatus(
         brand=row.brand,

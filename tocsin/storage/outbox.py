@@ -101,6 +101,11 @@ def last_position(session: Session) -> int:
     return session.scalar(select(func.max(OutboxTable.position))) or 0
 
 
+def first_position(session: Session) -> int | None:
+    """The lowest position that is still kept; None where none was given yet."""
+    return session.scalar(select(func.min(OutboxTable.position)))
+
+
 def purge(session: Session, before: datetime) -> int:
     """Forget what was published before an instant; returns how many. The highest position stays, for numbering to go on."""
     highest = select(func.max(OutboxTable.position)).scalar_subquery()

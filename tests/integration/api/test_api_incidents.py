@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.newsroom import REASONS, KeyMaker, Newsroom
+from tests.route_table import DOORS
 from tocsin.clock import ManualClock
 from tocsin.contracts.incidents import Level
 
@@ -219,18 +220,12 @@ def test_of_two_who_resolve_differently_at_once_one_is_refused(
 
 def test_the_description_names_every_route_its_key_and_its_errors(client: TestClient, actor: Headers) -> None:
     described = client.get("/v1/openapi.json", headers=actor).json()
-    assert {path for path in described["paths"] if path.startswith("/v1/")} == {
-        "/v1/mentions",
-        "/v1/brands",
-        "/v1/brands/{brand}/timeline",
-        "/v1/incidents",
-        "/v1/incidents/{incident_id}",
-        "/v1/incidents/{incident_id}/acknowledge",
-        "/v1/incidents/{incident_id}/resolve",
-    }
+    told = {door.path for door in DOORS if door.path.startswith("/v1/")} - {"/v1/openapi.json"}
+    assert {path for path in described["paths"] if path.startswith("/v1/")} == told
     for path_, methods in described["paths"].items():
         for described_route in methods.values():
             if path_.startswith("/v1/"):
                 assert described_route["security"] == [{"API key": []}]
-                assert {"200", "401", "403", "422"} <= set(described_route["responses"])
+                assert {"401", "403", "422"} <= set(described_route["responses"])
+                assert any(status.startswith("2") for status in described_route["responses"])
     assert described["openapi"].startswith("3.1")

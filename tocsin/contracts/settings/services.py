@@ -42,6 +42,8 @@ class ApiSettings(Settings):
     """Metrics and health of alert; it serves nothing else."""
     public_url: str | None = None
     session_lifetime: Duration = timedelta(hours=12)
+    requests_a_minute: int = Field(default=1200, ge=20, le=1_000_000)
+    """Of one key or session, in each api process; a tenth of them may come at once."""
 
 
 class RetentionSettings(Settings):

@@ -1,0 +1,64 @@
+"""Every route of the api process: who may come in, and whose brand it concerns. A route that is missing here fails a test.
+
+`tests/unit/api/test_route_table.py` holds the table against the application; `tests/integration/api/test_route_access.py` knocks at
+every door with every kind of key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.access.principals import Scope
+
+
+@dataclass(frozen=True)
+class Door:
+    """One route. `path` has the names that FastAPI knows; the tests fill in `{brand}`, `{incident_id}` and what `known` holds.
+
+    `scope` None: open to all. `of_brand`: a key that may see other brands only is answered 404 (an object of brand `acme` is
+    named in path, query or body); else the route filters or concerns no brand, and a test of its own says so.
+    """
+
+    method: str
+    path: str
+    scope: Scope | None
+    of_brand: bool = False
+    query: str = ""
+    body: Any = None
+    form: dict[str, str] | None = None
+    known: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+R, A, ADMIN = Scope.READ, Scope.ACT, Scope.ADMIN
+
+DOORS: tuple[Door, ...] = (
+    # Open: health, metrics, signing in.
+    Door("GET", "/metrics", None),
+    Door("GET", "/healthz", None),
+    Door("GET", "/readyz", None),
+    Door("GET", "/sign-in", None),
+    Door("POST", "/sign-in", None),
+    # The description and the live stream.
+    Door("GET", "/v1/openapi.json", R),
+    Door("GET", "/v1/stream", R),
+    # Mentions and brands.
+    Door("GET", "/v1/mentions", R, of_brand=True, query="brand=acme"),
+    Door("GET", "/v1/brands", R),
+    Door("GET", "/v1/brands/{brand}/timeline", R, of_brand=True),
+    # Incidents.
+    Door("GET", "/v1/incidents", R, of_brand=True, query="brand=acme"),
+    Door("GET", "/v1/incidents/{incident_id}", R, of_brand=True),
+    Door("POST", "/v1/incidents/{incident_id}/acknowledge", A, of_brand=True),
+    Door("POST", "/v1/incidents/{incident_id}/resolve", A, of_brand=True),
+    # The page.
+    Door("GET", "/", R),
+    Door("GET", "/incidents/{incident_id}", R, of_brand=True),
+    Door("POST", "/incidents/{incident_id}/acknowledge", A, of_brand=True),
+    Door("POST", "/incidents/{incident_id}/resolve", A, of_brand=True),
+    Door("POST", "/sign-out", R),
+)
