@@ -1,7 +1,7 @@
 """Passwords, failed sign-ins, the audit log, and requests that must not be done twice.
 
-Revision ID: 0004_accounts
-Revises: 0003_access
+Revision ID: 0006_accounts
+Revises: 0005_delivery
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from tocsin.storage.base import Counter, Json, UtcDateTime, Word
 
-revision = "0004_accounts"
-down_revision = "0003_access"
+revision = "0006_accounts"
+down_revision = "0005_delivery"
 branch_labels = None
 depends_on = None
 
