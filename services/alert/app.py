@@ -17,7 +17,9 @@ from services.alert.detection.state import BrandProfile
 from services.alert.evaluator import Evaluator
 from services.alert.handler import AlertHandler
 from services.alert.incidents import judged
+from services.alert.notify.answering import Answering
 from services.alert.notify.channels import channels
+from services.alert.notify.limits import PhoneLimits
 from services.alert.notify.sender import Sender
 from services.alert.protocol.directory import Directory
 from services.alert.rates import harmful_rates
@@ -86,7 +88,14 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         worker,
         evaluator,
         Timers(database, clock, directory, health),
-        Sender(database, clock, channels(configuration, clock, output or sys.stdout), health),
+        Sender(
+            database,
+            clock,
+            channels(configuration, clock, output or sys.stdout),
+            health,
+            answering=Answering(configuration.api.public_url),
+            limits=PhoneLimits.of(configuration),
+        ),
         Relay(database, bus, clock, owner, health),
         Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
     ]

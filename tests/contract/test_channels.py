@@ -2,72 +2,99 @@
 
 from __future__ import annotations
 
-import base64
 import io
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from services.alert.notify.port import Channel, Delivery
+from services.alert.notify.port import Channel
 from services.alert.notify.terminal import Terminal
-from services.alert.notify.webhook import Webhook
-from services.alert.protocol.decide import decide
-from services.alert.protocol.messages import compose
-from tests.team import DIRECTORY, START, opening
+from tests.brokers import free_ports
+from tests.channels import HTTP_KINDS, delivery, made, words_of
 from tocsin.clock import ManualClock
-from tocsin.contracts.settings.channels import WebhookChannel
 from tocsin.storage.notifications import AttemptOutcome
 
-SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes, for a test only").decode()
+SHORT = ("sms", "second-sms")
+"""Channels that say only what fits."""
 
 
 @dataclass
 class Bench:
-    """A channel, what came through on it, and a way to cut its other side off."""
+    """A channel, what a person read or heard on it, and a way to cut its other side off."""
 
+    kind: str
     channel: Channel
     received: Callable[[], list[str]]
     cut_off: Callable[[], None]
 
 
-@pytest.fixture(params=["terminal", "webhook"])
+@pytest.fixture(params=["terminal", "mail", "apprise", *HTTP_KINDS])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    if request.param == "terminal":
+    kind = request.param
+    if kind == "terminal":
         output = io.StringIO()
-        yield Bench(Terminal(output), lambda: [output.getvalue()], output.close)
-        return
+        yield Bench(kind, Terminal(output), lambda: [output.getvalue()], output.close)
+    elif kind == "mail":
+        yield from mail_bench()
+    else:
+        yield from http_bench(kind)
+
+
+def http_bench(kind: str) -> Iterator[Bench]:
     server = HTTPServer()
     server.start()
-    bodies: list[str] = []
+    said: list[str] = []
 
     def answer(incoming: Request) -> Response:
-        bodies.append(incoming.get_data(as_text=True))
-        return Response(status=200)
+        said.append(words_of(kind, incoming.get_data(as_text=True)))
+        return Response('{"ok": true}', status=200, content_type="application/json")
 
-    server.expect_request("/ring").respond_with_handler(answer)
-    settings = WebhookChannel.model_validate(
-        {
-            "kind": "webhook",
-            "id": "ring",
-            "url": server.url_for("/ring"),
-            "secret": SECRET,
-            "allow_private_address": True,
-            "timeout": "2 s",
-        }
-    )
-    yield Bench(Webhook(settings, ManualClock(datetime.now(UTC))), lambda: bodies, server.stop)
+    server.expect_request(re.compile(".*"), method="POST").respond_with_handler(answer)
+    channel = made(server.url_for("").rstrip("/"), ManualClock(datetime.now(UTC)))[kind]
+    yield Bench(kind, channel, lambda: said, server.stop)
     if server.is_running():
         server.stop()
 
 
-def delivery() -> Delivery:
-    notification = decide(None, opening(), START, DIRECTORY).notifications[0]
-    return Delivery(notification, compose(notification), 1)
+class Mailbox:
+    """What a mail server keeps."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        body = message.get_body(("plain",))
+        assert body is not None
+        self.said.append(f"{message['Subject']}\n{body.get_content()}")
+        return "250 taken"
+
+
+def mail_bench() -> Iterator[Bench]:
+    mailbox = Mailbox()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_ports(1))
+    controller.start()
+    port = controller.port
+    channel = made("http://127.0.0.1:1", ManualClock(datetime.now(UTC)), mail_port=port)["mail"]
+    stopped = threading.Event()
+
+    def stop() -> None:
+        if not stopped.is_set():
+            stopped.set()
+            controller.stop()
+
+    yield Bench("mail", channel, lambda: mailbox.said, stop)
+    stop()
 
 
 def test_what_the_message_says_comes_through_and_is_accepted(bench: Bench) -> None:
@@ -75,8 +102,12 @@ def test_what_the_message_says_comes_through_and_is_accepted(bench: Bench) -> No
     assert outcome.kind is AttemptOutcome.ACCEPTED
     assert outcome.detail
     received = "".join(bench.received())
-    for line in (delivery().message.subject, *delivery().message.body.split("\n")):
-        assert line in received
+    assert "Lunéa" in received
+    assert "orange" in received.lower()
+    assert "38 mentions hostiles en 3 h, 9 attendues." in received
+    if bench.kind not in SHORT:
+        for line in delivery().message.lines:
+            assert line in received
 
 
 def test_a_message_tried_again_says_the_same(bench: Bench) -> None:
@@ -89,6 +120,14 @@ def test_a_message_tried_again_says_the_same(bench: Bench) -> None:
 def test_another_side_that_is_away_is_an_outcome_and_no_error(bench: Bench) -> None:
     bench.cut_off()
     assert bench.channel.send(delivery()).kind is AttemptOutcome.RETRY
+
+
+def test_what_nobody_wants_any_more_when_the_connection_stands_does_not_go_out(bench: Bench) -> None:
+    if bench.kind == "terminal":
+        pytest.skip("a terminal has no connection to wait for")
+    outcome = bench.channel.send(delivery(wanted=lambda: False))
+    assert outcome.kind is AttemptOutcome.SUPERSEDED
+    assert bench.received() == []
 
 
 def test_the_address_is_known_by_a_hash_that_says_nothing_of_it(bench: Bench) -> None:
@@ -104,5 +143,8 @@ def test_many_threads_may_send_at_once_and_no_message_is_torn(bench: Bench) -> N
     for thread in threads:
         thread.join(30)
     assert [outcome.kind for outcome in outcomes] == [AttemptOutcome.ACCEPTED] * 8
-    text = "".join(bench.received())
-    assert text.count(delivery().message.subject) in (8, 16)  # a webhook says it twice: alone, and in the text
+    said = bench.received()
+    if bench.kind == "terminal":
+        assert said[0].count(delivery().message.subject) == 8
+    else:
+        assert said == [said[0]] * 8

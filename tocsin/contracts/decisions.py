@@ -99,6 +99,19 @@ class Notification(_Fact):
         return self.due_at or self.created_at
 
     @property
+    def first_alert(self) -> bool:
+        """True for what rings first when an incident begins: nothing goes before it, and nothing holds it up."""
+        page = self.kind is NotificationKind.PAGE
+        return page and (self.start, self.loop, self.step, self.round) == (1, 0, 0, 0)
+
+    @property
+    def urgency(self) -> int:
+        """What is sent first where many wait: 0 the first page of a start, 1 other pages, 2 the rest."""
+        if self.kind is not NotificationKind.PAGE:
+            return 2
+        return 0 if (self.loop, self.step, self.round) == (0, 0, 0) else 1
+
+    @property
     def id(self) -> UUID:
         """The same for the same key: what receivers deduplicate on."""
         key = (self.start, self.step, self.loop, self.round, self.target, self.channel, self.kind.value)

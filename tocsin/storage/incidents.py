@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.codec import encode_incident
-from tocsin.contracts.decisions import Decision, Notification, NotificationKind, Refusal, RefusalKind
+from tocsin.contracts.decisions import Decision, Notification, Refusal, RefusalKind
 from tocsin.contracts.incidents import Incident, IncidentEvent, IncidentState
 from tocsin.storage import outbox
 from tocsin.storage.base import upsert
@@ -207,15 +207,13 @@ def _insert_effects(session: Session, decision: Decision) -> None:
 
 
 def _notification_columns(notification: Notification) -> dict[str, Any]:
-    page = notification.kind is NotificationKind.PAGE
-    first = page and notification.loop == 0 and notification.step == 0 and notification.round == 0
     return {
         "id": notification.id,
         **notification.model_dump(exclude={"content", "kind", "level"}),
         "kind": notification.kind.value,
         "level": notification.level.value,
         "content": notification.content.model_dump(mode="json"),
-        "urgency": 0 if first else 1 if page else 2,
+        "urgency": notification.urgency,
         "next_attempt_at": notification.begins_at,
         "attempts": 0,
     }

@@ -18,6 +18,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.access.secrets import fingerprint, new_token
+from tocsin.storage.base import upsert
 from tocsin.storage.tables.links import LinkTable
 
 PREFIX = "/by-link/"
@@ -76,11 +77,17 @@ def issue(
     expires_at: datetime,
     incident_id: UUID | None = None,
     subject: Mapping[str, Any] | None = None,
+    token: str | None = None,
 ) -> str:
-    """The path of a new link, such as `/by-link/approve?link=…`; its secret stands nowhere else."""
-    token = new_token()
-    session.add(
-        LinkTable(
+    """The path of a new link, such as `/by-link/approve?link=…`; its secret stands nowhere else.
+
+    A `token` that is given (it must be as hard to guess) and known already changes nothing, so that a message that is sent
+    again says the same.
+    """
+    token = token or new_token()
+    session.execute(
+        upsert(session, LinkTable)
+        .values(
             token_hash=fingerprint(token),
             purpose=purpose.value,
             actor=actor,
@@ -89,6 +96,7 @@ def issue(
             created_at=now,
             expires_at=expires_at,
         )
+        .on_conflict_do_nothing()
     )
     return f"{PREFIX}{purpose.value}?link={token}"
 

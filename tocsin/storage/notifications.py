@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.decisions import Notification, NotificationKind
@@ -84,11 +84,11 @@ def claim(
     now: datetime,
     *,
     owner: str,
-    until: datetime,
+    until: Callable[[str], datetime],
     busy_channels: Collection[str] = (),
     in_hand: Collection[UUID] = (),
 ) -> Claimed | None:
-    """Claim the most urgent message that is due, until `until`, and write down that an attempt begins.
+    """Claim the most urgent message that is due, `until` when its channel says, and write down that an attempt begins.
 
     Nothing on `busy_channels`, and none of those that the sender has `in_hand` already.
 
@@ -120,7 +120,7 @@ def claim(
     ).scalar_one()
     row.attempts += 1
     row.claimed_by = owner
-    row.claimed_until = until
+    row.claimed_until = until(row.channel)
     session.execute(
         insert(NotificationAttemptTable).values(notification_id=row.id, number=row.attempts, started_at=now)
     )
@@ -189,6 +189,76 @@ def finish(
             NotificationTable.attempts == claimed.attempt,
         )
         .values(**values)
+    )
+
+
+def postpone(session: Session, claimed: Claimed, until: datetime, *, owner: str) -> None:
+    """Give a claimed message back untried, to be tried `until`; as if it had not been claimed."""
+    session.execute(
+        delete(NotificationAttemptTable).where(
+            NotificationAttemptTable.notification_id == claimed.notification.id,
+            NotificationAttemptTable.number == claimed.attempt,
+        )
+    )
+    session.execute(
+        update(NotificationTable)
+        .where(
+            NotificationTable.id == claimed.notification.id,
+            NotificationTable.claimed_by == owner,
+            NotificationTable.attempts == claimed.attempt,
+        )
+        .values(claimed_by=None, claimed_until=None, next_attempt_at=until, attempts=claimed.attempt - 1)
+    )
+
+
+def latest_attempts(
+    session: Session, target: str, channels: Collection[str], *, since: datetime, limit: int, but: UUID
+) -> list[datetime]:
+    """When a target's latest messages on some channels began, `limit` of them at most, the latest first; all `but` one's."""
+    return list(
+        session.scalars(
+            select(NotificationAttemptTable.started_at)
+            .join(NotificationTable, NotificationTable.id == NotificationAttemptTable.notification_id)
+            .where(
+                NotificationTable.target == target,
+                NotificationTable.channel.in_(channels),
+                NotificationTable.id != but,
+                NotificationAttemptTable.started_at > since,
+                or_(
+                    NotificationAttemptTable.outcome.is_(None),
+                    NotificationAttemptTable.outcome != AttemptOutcome.SUPERSEDED.value,
+                ),
+            )
+            .order_by(NotificationAttemptTable.started_at.desc())
+            .limit(limit)
+        )
+    )
+
+
+def bring_forward(session: Session, failed: Notification, now: datetime) -> None:
+    """Let the next link of a person's chain be rung now, because this one did not get through."""
+    following = (
+        NotificationTable.incident_id == failed.incident_id,
+        NotificationTable.start == failed.start,
+        NotificationTable.step == failed.step,
+        NotificationTable.loop == failed.loop,
+        NotificationTable.target == failed.target,
+        NotificationTable.kind == NotificationKind.PAGE.value,
+    )
+    next_round = (
+        select(func.min(NotificationTable.round)).where(*following, NotificationTable.round > failed.round)
+    ).scalar_subquery()
+    session.execute(
+        update(NotificationTable)
+        .where(
+            *following,
+            NotificationTable.round == next_round,
+            NotificationTable.outcome.is_(None),
+            NotificationTable.attempts == 0,
+            NotificationTable.next_attempt_at > now,
+        )
+        .values(next_attempt_at=now)
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from services.alert.notify.port import Channel, Delivery, Outcome
+from services.alert.notify.answering import Answering
+from services.alert.notify.limits import PhoneLimits
+from services.alert.notify.port import NOT_WANTED, AnswerLink, Channel, Delivery, Outcome
 from services.alert.notify.retries import wait_after
 from services.alert.protocol.messages import compose
 from services.alert.timers import shared_clock
@@ -38,6 +43,8 @@ WORKERS_A_CHANNEL = 3
 LEASE_MARGIN = timedelta(seconds=15)
 POLL_SECONDS = 0.2
 """How often to look for messages, in real seconds, whatever the clock."""
+FRESH_SECONDS = 0.25
+"""A message whose connection took longer is asked about again before its first byte leaves."""
 PAUSE_SECONDS = 1.0
 """How long to wait when the database is away."""
 
@@ -47,6 +54,18 @@ _FINAL = {
     AttemptOutcome.REJECTED: NotificationOutcome.REJECTED,
     AttemptOutcome.GONE: NotificationOutcome.DEAD,
 }
+
+
+_FAILED = (AttemptOutcome.RETRY, AttemptOutcome.REJECTED, AttemptOutcome.GONE, AttemptOutcome.UNKNOWN)
+"""What lets the next link of a person's chain ring at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A claimed message, and how its receiver may answer it."""
+
+    claimed: Claimed
+    answer: AnswerLink | None
 
 
 class Sender:
@@ -60,7 +79,10 @@ class Sender:
         clock: Clock,
         channels: Mapping[str, Channel],
         health: Health | None = None,
+        *,
         jitter: Callable[[], float] = random.random,
+        answering: Answering | None = None,
+        limits: PhoneLimits | None = None,
     ) -> None:
         self._database = database
         self._now = shared_clock(clock, database)
@@ -69,12 +91,13 @@ class Sender:
         self._jitter = jitter
         self._owner = uuid.uuid4().hex
         self._stop = threading.Event()
-        self._lease = max((channel.timeout for channel in channels.values()), default=timedelta(0)) + LEASE_MARGIN
+        self._answering = answering or Answering(None)
+        self._limits = limits or PhoneLimits({})
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set, then finish what is under way. A database that is away is waited for."""
         self._stop = stop
-        working: dict[Future[None], Claimed] = {}
+        working: dict[Future[None], Ready] = {}
         with ThreadPoolExecutor(WORKERS, thread_name_prefix=self.name) as pool:
             while not stop.is_set():
                 if self._health is not None:
@@ -101,48 +124,86 @@ class Sender:
             attempts += 1
         return attempts
 
-    def _claim(self, working: Collection[Claimed]) -> Claimed | None:
+    def _claim(self, working: Collection[Ready]) -> Ready | None:
         now = self._now()
         with self._database.read() as session:
             oldest = notifications.oldest_due(session, now)
         metrics.NOTIFICATION_OLDEST_DUE_SECONDS.set((now - oldest).total_seconds() if oldest else 0.0)
         if oldest is None:
             return None
-        counts = Counter(claimed.notification.channel for claimed in working)
+        counts = Counter(ready.claimed.notification.channel for ready in working)
         with self._database.unit_of_work() as session:
-            return notifications.claim(
+            claimed = notifications.claim(
                 session,
                 now,
                 owner=self._owner,
-                until=now + self._lease,
+                until=lambda channel: now + self._lease(channel),
                 busy_channels=[channel for channel, count in counts.items() if count >= WORKERS_A_CHANNEL],
                 # A clock that runs fast ends leases while a message is still in our own hands.
-                in_hand=[claimed.notification.id for claimed in working],
+                in_hand=[ready.claimed.notification.id for ready in working],
             )
+            if claimed is None:
+                return None
+            return Ready(claimed, self._answering.link(session, claimed.notification, now))
 
-    def _deliver(self, claimed: Claimed) -> None:
-        notification = claimed.notification
+    def _lease(self, channel: str) -> timedelta:
+        known = self._channels.get(channel)
+        return (known.timeout if known is not None else timedelta(0)) + LEASE_MARGIN
+
+    def _deliver(self, ready: Ready) -> None:
+        claimed, notification = ready.claimed, ready.claimed.notification
         channel = self._channels.get(notification.channel)
         if channel is None:
             missing = "the channel is no longer in the configuration"
             self._finish(claimed, "unknown", Outcome(AttemptOutcome.REJECTED, missing))
             return
         try:
+            asked_at = time.monotonic()
             reason = self._why_not(claimed, channel)
+            if reason is None and self._postponed(claimed):
+                return
         except Retryable as error:
             # Nothing was sent; the claim ends with its lease.
             _log.warning("a message waits for the database", notification=str(notification.id), error=str(error))
             return
         if reason is None:
             if claimed.attempt == 1:
-                waited = (self._now() - notification.created_at).total_seconds()
+                waited = (self._now() - notification.begins_at).total_seconds()
                 metrics.NOTIFICATION_FIRST_ATTEMPT_SECONDS.labels(notification.kind.value).observe(max(0.0, waited))
             duplicate = claimed.possible_duplicate and not channel.deduplicates
-            reason = channel.send(Delivery(notification, compose(notification), claimed.attempt, duplicate))
+            message = compose(
+                notification, ready.answer.acknowledge if ready.answer else None, possible_duplicate=duplicate
+            )
+            wanted = partial(self._still_wanted, notification, asked_at)
+            reason = channel.send(
+                Delivery(notification, message, claimed.attempt, duplicate, wanted=wanted, answer=ready.answer)
+            )
         self._finish(claimed, channel.kind, reason, channel)
 
+    def _still_wanted(self, notification: Notification, asked_at: float) -> bool:
+        """Asked by the channel once it is connected: by then, the first answer may be too old."""
+        if time.monotonic() - asked_at < FRESH_SECONDS:
+            return True
+        try:
+            with self._database.read() as session:
+                return notifications.still_wanted(session, notification)
+        except Retryable:
+            # Where the database is away, nobody can have acknowledged meanwhile.
+            return True
+
+    def _postponed(self, claimed: Claimed) -> bool:
+        """True where the receiver's telephone has had enough for now, and the message was put back."""
+        with self._database.read() as session:
+            until = self._limits.wait_until(session, claimed.notification, self._now())
+        if until is None:
+            return False
+        with self._database.unit_of_work() as session:
+            notifications.postpone(session, claimed, until, owner=self._owner)
+        _log.info("a telephone has had enough", target=claimed.notification.target, until=until.isoformat())
+        return True
+
     def _why_not(self, claimed: Claimed, channel: Channel) -> Outcome | None:
-        """The last question before sending; an outcome where it is not to be sent at all."""
+        """The last question before connecting; an outcome where it is not to be sent at all."""
         notification = claimed.notification
         if claimed.possible_duplicate and not channel.deduplicates and not _urgent(notification):
             return Outcome(AttemptOutcome.UNKNOWN, "it may have come through; not urgent enough to be repeated")
@@ -152,9 +213,7 @@ class Sender:
                 return Outcome(
                     AttemptOutcome.REJECTED, f"the channel is disabled ({disabled}); change its address to use it again"
                 )
-            if not notifications.still_wanted(session, notification):
-                return Outcome(AttemptOutcome.SUPERSEDED, "not wanted any more when it was to be sent")
-        return None
+            return None if notifications.still_wanted(session, notification) else NOT_WANTED
 
     def _finish(self, claimed: Claimed, kind: str, attempt: Outcome, channel: Channel | None = None) -> None:
         notification = claimed.notification
@@ -178,6 +237,8 @@ class Sender:
                         outcome=outcome,
                         next_attempt_at=next_at,
                     )
+                    if claimed.attempt == 1 and attempt.kind in _FAILED:
+                        notifications.bring_forward(session, notification, now)
                 break
             except Retryable as error:
                 _log.warning("an outcome waits for the database", notification=str(notification.id), error=str(error))

@@ -8,7 +8,6 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from services.alert.notify.port import Delivery, Outcome
-from services.alert.protocol.phrases import PHRASES
 from tocsin.contracts.incidents import Level
 from tocsin.storage.notifications import AttemptOutcome
 
@@ -32,11 +31,8 @@ class Terminal:
         """Print it. The words were made harmless when they were put together."""
         notification, message = delivery.notification, delivery.message
         at = notification.created_at.astimezone(ZoneInfo(notification.time_zone))
-        subject = message.subject
-        if delivery.possible_duplicate:
-            subject = f"{subject} {PHRASES[message.language]['duplicate']}"
         lines = [
-            subject,
+            message.subject,
             f"→ {notification.name} · {notification.channel} · {at:%Y-%m-%d %H:%M %Z}",
             "",
             *message.body.split("\n"),

@@ -14,16 +14,20 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.alert.protocol.phrases import LEVELS, PHRASES, VERDICTS
+from services.alert.protocol.text_messages import text_message
 from tocsin.contracts.decisions import Language, Notification, NotificationContent, NotificationKind
 
 LONGEST_QUOTE = 400
 """Characters of a reason in a message."""
+LONGEST_BRAND = 60
+"""Characters of a brand's or a person's name in a message."""
 LATE = timedelta(minutes=5)
 """A stream that is further behind than this is told as incomplete."""
 _JOINERS = "\u200c\u200d"
 """Format characters that Hindi and Persian words, and emoji, are spelt with."""
 _LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S*|\b(?:mailto|tel|javascript|data):\S+", re.IGNORECASE)
-_BARE_DOMAIN = re.compile(r"(?<=\w)\.(?=[a-z]{2,}\b)", re.IGNORECASE)
+_BARE_DOMAIN = re.compile(r"(?<=\w)(?:\.(?=[^\W\d_]{2,}\b)|[．。｡](?=[a-z]{2,}\b))", re.IGNORECASE)
+"""Also in other scripts, and with the dots that browsers take for one."""
 _ADDRESSED = re.compile(r"@(?=\w)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 """Underscores around words are markup; those inside one, as in a name, are not."""
@@ -32,11 +36,30 @@ _MARKUP = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a person reads: a subject line and a body of short lines, in one language."""
+    """What a person reads or hears, in one language: plain text, harmless, each line without a line break."""
 
     subject: str
-    body: str
+    lines: tuple[str, ...]
     language: Language
+    page_link: str | None
+    """The incident's page; one must be signed in there."""
+    acknowledge_link: str | None
+    """Lets this recipient acknowledge this incident, once, without signing in."""
+    text_message: str
+    """For a telephone's display: one SMS."""
+    spoken: str
+    """For a telephone's ear, without how to answer."""
+
+    @property
+    def body(self) -> str:
+        """Everything but the subject, in short lines."""
+        phrases = PHRASES[self.language]
+        lines = list(self.lines)
+        if self.acknowledge_link:
+            lines.append(f"{phrases['acknowledge']} {self.acknowledge_link}")
+        if self.page_link:
+            lines.append(f"{phrases['see' if self.acknowledge_link else 'open']} {self.page_link}")
+        return "\n".join(lines)
 
     @property
     def text(self) -> str:
@@ -44,23 +67,42 @@ class Message:
         return f"{self.subject}\n{self.body}"
 
 
-def compose(notification: Notification) -> Message:
+def compose(
+    notification: Notification, acknowledge_link: str | None = None, *, possible_duplicate: bool = False
+) -> Message:
     """The words of a notification, in its recipient's language, with times on its recipient's clock."""
     content, language = notification.content, notification.language
     clock = _Times(ZoneInfo(notification.time_zone), content.at)
     phrases = PHRASES[language]
-    level = LEVELS[language][content.level]
-    names = {"level": level, "brand": harmless(content.brand_name), "actor": harmless(content.actor_name or "?")}
+    names = {
+        "level": LEVELS[language][content.level],
+        "brand": harmless(content.brand_name, LONGEST_BRAND),
+        "actor": harmless(content.actor_name or "?", LONGEST_BRAND),
+    }
     match content.kind:
         case NotificationKind.PAGE:
-            subject, lines = phrases["page"].format(**names), _page(notification, clock)
+            lines = _page(notification, clock)
         case NotificationKind.ACKNOWLEDGED:
-            subject, lines = phrases["acknowledged"].format(**names), _acknowledged(content, language, clock)
+            lines = _acknowledged(content, language, clock)
         case NotificationKind.RESOLVED:
-            subject, lines = phrases["resolved"].format(**names), _resolved(content, language)
-    if content.link:
-        lines = [*lines, f"{phrases['open']} {content.link}"]
-    return Message(subject, "\n".join(lines), language)
+            lines = _resolved(content, language)
+    kind = content.kind.value
+    subject, brief = phrases[kind].format(**names), phrases[f"{kind}_brief"].format(**names)
+    spoken = phrases[f"{kind}_spoken"].format(**{**names, "level": names["level"].lower()})
+    if possible_duplicate:
+        subject, brief = f"{subject} {phrases['duplicate']}", f"{brief} {phrases['duplicate']}"
+    if content.exercise:
+        subject, brief = f"{phrases['exercise']} · {subject}", f"{phrases['exercise']} {brief}"
+        lines = [phrases["exercise_line"], *lines]
+    return Message(
+        subject=subject,
+        lines=tuple(lines),
+        language=language,
+        page_link=content.link,
+        acknowledge_link=acknowledge_link,
+        text_message=text_message(brief, _brief(notification, clock), acknowledge_link or content.link or ""),
+        spoken=" ".join([spoken, *lines]),
+    )
 
 
 def harmless(text: str, longest: int = LONGEST_QUOTE) -> str:
@@ -95,6 +137,8 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
         lines.append(phrases["incomplete" if late else "complete"].format(at=clock.at(content.complete_up_to)))
     if content.fallback:
         lines.append(phrases["fallback"])
+    if content.first_step:
+        lines.append(phrases["first_step"].format(step=reason(content.first_step, notification.language)))
     called = _listed((f"{harmless(item.name)} ({clock.at(item.at)})" for item in content.called), phrases["and"])
     lines.append(phrases["called"].format(names=called))
     if content.next_names and content.next_at is not None:
@@ -103,6 +147,20 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
     else:
         lines.append(phrases["nobody_next"])
     return lines
+
+
+def _brief(notification: Notification, clock: _Times) -> list[str]:
+    """What a text message says beside its head, the most important first; state messages have it in the head."""
+    content, phrases = notification.content, PHRASES[notification.language]
+    if content.kind is not NotificationKind.PAGE:
+        return []
+    sentences = [reason(content.reasons, notification.language) or phrases["no_reason"]]
+    if content.next_names and content.next_at is not None:
+        names = ", ".join(harmless(name, LONGEST_BRAND) for name in content.next_names)
+        sentences.append(phrases["next_brief"].format(names=names, at=clock.at(content.next_at)))
+    if content.first_step:
+        sentences.append(reason(content.first_step, notification.language))
+    return sentences
 
 
 def _acknowledged(content: NotificationContent, language: Language, clock: _Times) -> list[str]:

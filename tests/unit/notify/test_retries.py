@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.alert.notify.posting import retry_after
 from services.alert.notify.retries import SCHEDULE, URGENT, wait_after
-from services.alert.notify.webhook import retry_after
 
 NOW = datetime(2026, 3, 2, 21, 0, tzinfo=UTC)
 

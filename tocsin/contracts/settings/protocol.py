@@ -72,8 +72,8 @@ class PersonSettings(Settings):
     mail: MailAddress | None = None
     slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{4,}$")
     """The person's member id in Slack."""
-    pagerduty: MailAddress | None = None
-    """The address that the person signs in to PagerDuty with, so that what they acknowledge there is theirs here."""
+    pagerduty: str | None = Field(default=None, pattern=r"^P[A-Z0-9]{4,}$")
+    """The person's user id in PagerDuty, so that what they acknowledge there is theirs here."""
     quiet: HoursSettings | None = None
     """Hours on the person's clock in which messages below orange wait; orange and red never do."""
 

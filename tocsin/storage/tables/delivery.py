@@ -1,11 +1,10 @@
-"""What answers to messages need: the key that links are signed with, links that were used, and calls back that were heard."""
+"""What answers to messages need: the key that their links are made with, and calls back that were heard."""
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Text
+from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tocsin.storage.base import Base, Word
@@ -20,17 +19,6 @@ class SigningKeyTable(Base):
     value: Mapped[str] = mapped_column(Text)
     """256 random bits, hexadecimal."""
     created_at: Mapped[datetime]
-
-
-class UsedLinkTable(Base):
-    """An acknowledge link that was used, by the message that it stood in."""
-
-    __tablename__ = "used_links"
-
-    notification_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True
-    )
-    used_at: Mapped[datetime]
 
 
 class HeardCallbackTable(Base):

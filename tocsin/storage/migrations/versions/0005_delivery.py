@@ -1,4 +1,4 @@
-"""Answers to messages: signed links, calls back, when a page of a person's chain is due, exercises."""
+"""Answers to messages: the key of links, calls back, when a page of a person's chain is due, exercises."""
 
 from __future__ import annotations
 
@@ -25,18 +25,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_signing_keys")),
     )
     op.create_table(
-        "used_links",
-        sa.Column("notification_id", sa.Uuid(), nullable=False),
-        sa.Column("used_at", UtcDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["notification_id"],
-            ["notifications.id"],
-            name=op.f("fk_used_links_notification_id_notifications"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("notification_id", name=op.f("pk_used_links")),
-    )
-    op.create_table(
         "heard_callbacks",
         sa.Column("origin", Word, nullable=False),
         sa.Column("identifier", sa.Text(), nullable=False),
@@ -48,7 +36,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("heard_callbacks")
-    op.drop_table("used_links")
     op.drop_table("signing_keys")
     op.drop_index("ix_notification_attempts_started_at", "notification_attempts")
     op.drop_column("incidents", "exercise")

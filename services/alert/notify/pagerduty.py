@@ -1,0 +1,72 @@
+"""PagerDuty: Events API v2. Trigger, acknowledge and resolve of one incident share a `dedup_key`.
+
+What is acknowledged there comes back at `/callbacks/pagerduty/…` (webhooks v3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from services.alert.notify.port import Delivery, Outcome
+from services.alert.notify.posting import Poster
+from services.alert.protocol.answers import dedup_key
+from tocsin.clock import Clock
+from tocsin.contracts.decisions import NotificationKind
+from tocsin.contracts.incidents import Level
+from tocsin.contracts.settings.channels import PagerDutyChannel
+
+_ACTIONS = {
+    NotificationKind.PAGE: "trigger",
+    NotificationKind.ACKNOWLEDGED: "acknowledge",
+    NotificationKind.RESOLVED: "resolve",
+}
+_SEVERITIES = {Level.GREEN: "info", Level.YELLOW: "warning", Level.ORANGE: "error", Level.RED: "critical"}
+_LONGEST_SUMMARY = 1024
+
+
+class PagerDuty:
+    """Sends events to one service's integration."""
+
+    kind = "pagerduty"
+    deduplicates = True
+
+    def __init__(self, settings: PagerDutyChannel, clock: Clock) -> None:
+        self._url = f"{settings.url.rstrip('/')}/v2/enqueue"
+        self._routing_key = settings.routing_key
+        self._poster = Poster(timeout=settings.timeout, allow_private=settings.allow_private_address, clock=clock)
+        address = f"{settings.url}:{settings.routing_key.get_secret_value()}"
+        self.address_hash = hashlib.sha256(address.encode()).hexdigest()[:16]
+        self.timeout = self._poster.timeout
+
+    def send(self, delivery: Delivery) -> Outcome:
+        """Send the event once."""
+        content = json.dumps(
+            {"routing_key": self._routing_key.get_secret_value(), **event(delivery)}, ensure_ascii=False
+        ).encode()
+        headers = {"Content-Type": "application/json"}
+        return self._poster.post(self._url, content, headers, wanted=delivery.wanted)
+
+
+def event(delivery: Delivery) -> dict[str, Any]:
+    """The event without the routing key."""
+    notification, message = delivery.notification, delivery.message
+    action = _ACTIONS[notification.kind]
+    said: dict[str, Any] = {"event_action": action, "dedup_key": dedup_key(notification.incident_id)}
+    if action != "trigger":
+        return said
+    said["client"] = "Tocsin"
+    said["payload"] = {
+        "summary": message.subject[:_LONGEST_SUMMARY],
+        "source": "tocsin",
+        "severity": _SEVERITIES[notification.level],
+        "timestamp": notification.created_at.isoformat(),
+        "component": notification.content.brand,
+        "class": "exercise" if notification.content.exercise else "crisis",
+        "custom_details": {"text": "\n".join(message.lines), "score": notification.content.score},
+    }
+    if message.page_link is not None:
+        said["client_url"] = message.page_link
+        said["links"] = [{"href": message.page_link, "text": "Tocsin"}]
+    return said
