@@ -31,7 +31,7 @@ from tocsin.network_card import NetworkCardUnreadable, read_network_card
 from tocsin.observability.logs import logger
 from tocsin.observability.routes import observability_routes
 from tocsin.process import Component, Surroundings
-from tocsin.storage.searches import Thresholds
+from tocsin.storage.figures import Thresholds
 from tocsin.web import WebServer
 
 _log = logger(__name__)

@@ -21,7 +21,7 @@ from tocsin.config import Configuration
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS
 from tocsin.storage import ticks
 from tocsin.storage.database import Database
-from tocsin.storage.searches import Thresholds
+from tocsin.storage.figures import Thresholds
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.spans import Bucket
 from tocsin.contracts.events import Instant, RiskKindScore, Sentiment, SentimentLabel, SentimentScores
 from tocsin.contracts.incidents import Incident, IncidentEventType, IncidentState, Level, Verdict
-from tocsin.storage.searches import Figures, FoundMention
+from tocsin.storage.figures import Figures
+from tocsin.storage.searches import FoundMention
 
 
 class Answer(BaseModel):
@@ -20,8 +21,9 @@ class Answer(BaseModel):
 
 
 class AuthorAnswer(Answer):
-    """Who wrote a mention, as far as the source says so."""
+    """Who wrote a mention, as far as the source says so. `key` tells authors apart, also where no name is shown."""
 
+    key: str | None
     name: str | None
     followers: int | None
     role: str | None
@@ -89,7 +91,12 @@ class MentionAnswer(Answer):
             url=found.url,
             language=found.language,
             outlet=found.outlet,
-            author=AuthorAnswer(name=found.author_name, followers=found.author_followers, role=found.author_role),
+            author=AuthorAnswer(
+                key=found.author_key,
+                name=found.author_name,
+                followers=found.author_followers,
+                role=found.author_role,
+            ),
             engagement=EngagementAnswer(
                 likes=found.likes, reposts=found.reposts, replies=found.replies, views=found.views
             ),
@@ -103,10 +110,17 @@ class MentionAnswer(Answer):
 
 
 class MentionPage(Answer):
-    """Some mentions, the newest first."""
+    """Some mentions, in the order that was asked for."""
 
     mentions: tuple[MentionAnswer, ...]
     next: str | None = Field(description="Give it back as `cursor` for the page after this one; null on the last.")
+
+
+class SelectedMentionPage(Answer):
+    """The same with `fields`: of each mention only those that were asked for."""
+
+    mentions: tuple[dict[str, Any], ...]
+    next: str | None
 
 
 class FiguresAnswer(Answer):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from tocsin.storage import counts
+from tocsin.storage import counts, text_index
 from tocsin.storage.base import Base, upsert
 from tocsin.storage.merging import BrandHour, Effect, Known, Received, Removed, receive, remove
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
@@ -168,6 +168,7 @@ def _save(session: Session, changed: Sequence[Known]) -> None:
             delete(table).where(table.c.mention_id == bindparam("of_mention"), table.c.brand == bindparam("of_brand")),  # type: ignore[arg-type]
             [{"of_mention": mention, "of_brand": brand} for mention, brand in dropped],
         )
+    _index(session, changed)
     links = [_columns(link) for item in changed for link in item.links.values()]
     if links:
         statement = upsert(session, MentionBrandTable)
@@ -178,6 +179,49 @@ def _save(session: Session, changed: Sequence[Known]) -> None:
             ),
             links,
         )
+
+
+def _index(session: Session, changed: Sequence[Known]) -> None:
+    """Let each label say what it is found by, from what its mention is now: a hidden text is found no more."""
+    for item in changed:
+        row = item.row
+        for link in item.links.values():
+            link.tokens = text_index.tokens(
+                brand=link.brand,
+                text=row.text,
+                source=row.source,
+                source_kind=row.source_kind,
+                language=row.language,
+                author_key=row.author_key,
+                author_name=row.author_name,
+                risk_kinds=[kind["kind"] for kind in link.risk_kinds],
+            )
+    if session.get_bind().dialect.name == "sqlite":
+        _number(session, [link for item in changed for link in item.links.values()])
+
+
+def _number(session: Session, links: Sequence[MentionBrandTable]) -> None:
+    """Give each label a number of its own within its second; who has one of that second keeps it."""
+    wanting = []
+    for link in links:
+        number = text_index.numbered(link.published_at, link.mention_id, link.brand)
+        if link.search_number is None or link.search_number // text_index.SECOND != number // text_index.SECOND:
+            link.search_number = None
+            wanting.append((number, link))
+    given: set[int] = set()
+    for wish, link in wanting:
+        number = wish
+        while number in given or _taken(session, number, link):
+            number += 1
+        link.search_number = number
+        given.add(number)
+
+
+def _taken(session: Session, number: int, link: MentionBrandTable) -> bool:
+    holder = session.execute(
+        select(MentionBrandTable.mention_id, MentionBrandTable.brand).where(MentionBrandTable.search_number == number)
+    ).first()
+    return holder is not None and tuple(holder) != (link.mention_id, link.brand)
 
 
 def _columns(row: Base) -> dict[str, Any]:

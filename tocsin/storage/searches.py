@@ -5,33 +5,83 @@ Everywhere only what counts: about the brand, and in its counts; own posts are l
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, String, and_, case, cast, column, func, or_, select, values
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    FromClause,
+    Join,
+    Row,
+    Select,
+    Text,
+    and_,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    table,
+)
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from tocsin.contracts.events import AuthorRole, SentimentLabel
-from tocsin.storage.base import UtcDateTime
-from tocsin.storage.tables.mentions import HourCountTable, MentionBrandTable, MentionState, MentionTable
+from tocsin.contracts.events import SentimentLabel
+from tocsin.storage import text_index
+from tocsin.storage.figures import Thresholds, harmful, not_own
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.text_queries import TextQuery
+
+
+class Sort(StrEnum):
+    """What comes first; equals come the newest first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    RISK = "risk"
+    """The riskiest first; without labels last."""
+    REACH = "reach"
+    """Seen by the most first: views where the source gives them, else the author's followers."""
+    ENGAGEMENT = "engagement"
+    """Most likes, reposts and replies first."""
 
 
 @dataclass(frozen=True, slots=True)
 class MentionFilter:
-    """Which mentions of one brand; `since` is included, `until` is not. None: whatever it is."""
+    """Which mentions of one brand; `since` is included, `until` is not.
+
+    Of several values of one kind one is enough; what is None or empty is not asked for.
+    """
 
     brand: str
     since: datetime | None = None
     until: datetime | None = None
-    source: str | None = None
-    language: str | None = None
-    """The primary tag, such as `pt`: finds `pt-BR` too."""
-    sentiment: SentimentLabel | None = None
+    sources: Sequence[str] = ()
+    source_kinds: Sequence[str] = ()
+    languages: Sequence[str] = ()
+    """`pt` finds `pt-BR` too."""
+    sentiments: Sequence[SentimentLabel] = ()
     risk_at_least: float | None = None
+    risk_kinds: Sequence[str] = ()
+    authors: Sequence[str] = ()
+    """Keys of authors (`FoundMention.author_key`), or names, whatever the case and accents."""
+    text: TextQuery | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the last mention, and what it was sorted by (None where that is time alone)."""
+
+    at: datetime
+    id: uuid.UUID
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +99,7 @@ class FoundMention:
     url: str | None
     language: str | None
     outlet: str | None
+    author_key: str | None
     author_name: str | None
     author_followers: int | None
     author_role: str | None
@@ -69,55 +120,45 @@ class FoundMention:
     toxicity: float | None
     copy_key: str
 
+    @property
+    def engagement(self) -> float:
+        """Likes, reposts and replies; 0 where the source gives none."""
+        return float(self.likes or 0) + float(self.reposts or 0) + float(self.replies or 0)
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was said of a brand from `since` (included) to `until`."""
+    @property
+    def reach(self) -> float:
+        """Views, else the author's followers; 0 where the source gives neither."""
+        return float(self.author_followers or 0) if self.views is None else float(self.views)
 
-    since: datetime
-    until: datetime
-    mentions: int = 0
-    authors: int = 0
-    """Different ones; where a source names none, each mention counts as one."""
-    negative: int = 0
-    """Mentions of negative sentiment."""
-    harmful: int = 0
-    """Mentions that are negative, or of a risk at or above the threshold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From the neural network's card: the risk from which a mention is harmful whatever its sentiment, and the relevance from
-    which it is about the brand (both 0–1)."""
-
-    risk: float = 0.5
-    relevance: float = 0.5
+    def place(self, sort: Sort) -> Place:
+        """Where a page that ends with it goes on."""
+        values = {Sort.RISK: _UNKNOWN_RISK if self.risk is None else self.risk}
+        values |= {Sort.REACH: self.reach, Sort.ENGAGEMENT: self.engagement}
+        return Place(self.published_at, self.id, values.get(sort))
 
 
 def find_mentions(
-    session: Session, wanted: MentionFilter, *, limit: int, before: tuple[datetime, uuid.UUID] | None = None
+    session: Session, wanted: MentionFilter, *, limit: int, sort: Sort = Sort.NEWEST, after: Place | None = None
 ) -> list[FoundMention]:
-    """At most `limit` mentions, the newest first, from behind the place `before` (time and id) on."""
-    chosen = _chosen(wanted)
-    if before is not None:
-        at, identifier = before
-        # The first condition alone already uses the index; the second then decides among equals. Spelt out, because values in
-        # a tuple would not be bound as the columns' types, and SQLite would compare instants with words.
-        behind = and_(MentionBrandTable.published_at == at, MentionBrandTable.mention_id < identifier)
-        chosen = chosen.where(MentionBrandTable.published_at <= at, or_(MentionBrandTable.published_at < at, behind))
-    ordered = chosen.order_by(MentionBrandTable.published_at.desc(), MentionBrandTable.mention_id.desc())
-    return [_found(row) for row in session.execute(ordered.limit(limit))]
+    """At most `limit` mentions in the order of `sort`, from behind the place `after` on."""
+    indexed = _on_sqlite(session) and _needs_index(wanted)
+    if indexed and sort in (Sort.NEWEST, Sort.OLDEST):
+        return _find_in_order_of_numbers(session, wanted, limit=limit, sort=sort, after=after)
+    chosen = _chosen(session, wanted)
+    if after is not None:
+        chosen = chosen.where(_behind(after, sort))
+    return [_found(row) for row in session.execute(chosen.order_by(*_order(sort)).limit(limit))]
 
 
 def find_risky(
     session: Session, brand: str, since: datetime, until: datetime, *, thresholds: Thresholds, limit: int
 ) -> list[FoundMention]:
     """At most `limit` harmful mentions of a span of time that can be read and are not the brand's own, the riskiest first."""
-    chosen = _chosen(MentionFilter(brand, since, until)).where(
+    chosen = _chosen(session, MentionFilter(brand, since, until)).where(
         MentionTable.state == MentionState.LIVE,
-        _not_own(),
+        not_own(),
         MentionBrandTable.relevance >= thresholds.relevance,
-        _harmful(thresholds.risk),
+        harmful(thresholds.risk),
     )
     ordered = chosen.order_by(
         func.coalesce(MentionBrandTable.risk, 0.0).desc(),
@@ -127,61 +168,17 @@ def find_risky(
     return [_found(row) for row in session.execute(ordered.limit(limit))]
 
 
-def count_spans(session: Session, brand: str, edges: Sequence[datetime], *, thresholds: Thresholds) -> list[Figures]:
-    """Figures between each two neighbours of `edges` (ascending).
+_FTS5 = table("mention_tokens", column("rowid", BigInteger), column("tokens", Text))
+_UNKNOWN_RISK = -1.0
 
-    Counted from the rows in one statement, so an author who wrote twice in a span is one author there.
-    """
-    spans = list(itertools.pairwise(edges))
-    if not spans:
-        return []
-    span = (
-        values(
-            column("position", Integer),
-            column("since", UtcDateTime()),
-            column("until", UtcDateTime()),
-            name="span",
-        )
-        .data([(position, since, until) for position, (since, until) in enumerate(spans)])
-        .cte()
-    )
-    labels = MentionBrandTable
-    author = func.coalesce(MentionTable.author_key, cast(MentionTable.id, String))
-    rows = session.execute(
-        select(
-            span.c.position,
-            func.count(labels.mention_id),
-            func.count(func.distinct(author)),
-            func.sum(case((labels.sentiment == SentimentLabel.NEGATIVE, 1), else_=0)),
-            func.sum(case((_harmful(thresholds.risk), 1), else_=0)),
-        )
-        .select_from(span)
-        .join(
-            labels,
-            and_(labels.brand == brand, labels.published_at >= span.c.since, labels.published_at < span.c.until),
-        )
-        .join(MentionTable, MentionTable.id == labels.mention_id)
-        .where(labels.in_counts, labels.relevance >= thresholds.relevance, _not_own())
-        .group_by(span.c.position)
-    ).all()
-    counted = {row[0]: row for row in rows}
-    return [
-        Figures(since, until, *(int(number) for number in counted[position][1:]))
-        if position in counted
-        else Figures(since, until)
-        for position, (since, until) in enumerate(spans)
-    ]
-
-
-def mentions_by_hour(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, int]:
-    """Mentions of each counted hour (its start, UTC), from the baseline's memory; hours without any are left out."""
-    rows = session.execute(
-        select(HourCountTable.hour, HourCountTable.counts).where(
-            HourCountTable.brand == brand, HourCountTable.hour >= since, HourCountTable.hour < until
-        )
-    )
-    return {row.hour: int(row.counts.get("mentions", 0)) for row in rows}
-
+_SORTED_BY: dict[Sort, ColumnElement[float]] = {
+    # As floating point: three counts of 64 bits each would not fit into one.
+    Sort.RISK: func.coalesce(MentionBrandTable.risk, _UNKNOWN_RISK),
+    Sort.REACH: cast(func.coalesce(MentionTable.views, MentionTable.author_followers, 0), Float),
+    Sort.ENGAGEMENT: cast(func.coalesce(MentionTable.likes, 0), Float)
+    + cast(func.coalesce(MentionTable.reposts, 0), Float)
+    + cast(func.coalesce(MentionTable.replies, 0), Float),
+}
 
 _COLUMNS = (
     MentionTable.id,
@@ -195,6 +192,7 @@ _COLUMNS = (
     MentionTable.url,
     MentionTable.language,
     MentionTable.outlet,
+    MentionTable.author_key,
     MentionTable.author_name,
     MentionTable.author_followers,
     MentionTable.author_role,
@@ -217,39 +215,126 @@ _COLUMNS = (
 )
 
 
-def _chosen(wanted: MentionFilter) -> Select[Any]:
+def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
     labels = MentionBrandTable
-    chosen = (
-        select(*_COLUMNS)
-        .join(MentionTable, MentionTable.id == labels.mention_id)
-        .where(labels.brand == wanted.brand, labels.in_counts)
+    origin: FromClause = labels.__table__
+    conditions: list[ColumnElement[bool]] = [labels.brand == wanted.brand, labels.in_counts.is_(True)]
+    if _needs_index(wanted):
+        groups = _facets(wanted)
+        if _on_sqlite(session):
+            origin = CrossJoin(_FTS5, origin, _FTS5.c.rowid == labels.search_number)
+            conditions.append(_FTS5.c.tokens.op("MATCH")(text_index.fts5_query(groups, wanted.text)))
+            # Only numbers of those seconds need be looked at.
+            if wanted.since is not None:
+                conditions.append(_FTS5.c.rowid >= text_index.first_number(wanted.since))
+            if wanted.until is not None:
+                conditions.append(_FTS5.c.rowid < text_index.first_number(wanted.until) + text_index.SECOND)
+        else:
+            conditions.append(labels.tokens.op("@@")(text_index.tsquery(groups, wanted.text)))
+    chosen = select(*_COLUMNS).select_from(
+        CrossJoin(origin, MentionTable.__table__, MentionTable.id == labels.mention_id)
     )
     if wanted.since is not None:
-        chosen = chosen.where(labels.published_at >= wanted.since)
+        conditions.append(labels.published_at >= wanted.since)
     if wanted.until is not None:
-        chosen = chosen.where(labels.published_at < wanted.until)
-    if wanted.source is not None:
-        chosen = chosen.where(MentionTable.source == wanted.source)
-    if wanted.language is not None:
-        tag = func.lower(MentionTable.language)
-        chosen = chosen.where(
-            or_(tag == wanted.language.lower(), tag.startswith(f"{wanted.language.lower()}-", autoescape=True))
-        )
-    if wanted.sentiment is not None:
-        chosen = chosen.where(labels.sentiment == wanted.sentiment)
+        conditions.append(labels.published_at < wanted.until)
+    if wanted.sentiments:
+        conditions.append(labels.sentiment.in_(wanted.sentiments))
     if wanted.risk_at_least is not None:
-        chosen = chosen.where(labels.risk >= wanted.risk_at_least)
-    return chosen
+        conditions.append(labels.risk >= wanted.risk_at_least)
+    return chosen.where(*conditions)
 
 
-def _harmful(risk: float) -> Any:
-    return or_(MentionBrandTable.sentiment == SentimentLabel.NEGATIVE, MentionBrandTable.risk >= risk)
+def _needs_index(wanted: MentionFilter) -> bool:
+    asked = (wanted.sources, wanted.source_kinds, wanted.languages, wanted.risk_kinds, wanted.authors)
+    return any(asked) or wanted.text is not None
 
 
-def _not_own() -> Any:
-    return func.coalesce(MentionTable.author_role, AuthorRole.PUBLIC.value) != AuthorRole.OWN.value
+def _facets(wanted: MentionFilter) -> list[list[str]]:
+    """Groups of which one facet each must be there; the brand's keeps other brands' lists out of the way."""
+    return [
+        [text_index.facet("brand", wanted.brand)],
+        [text_index.facet("source", source) for source in wanted.sources],
+        [text_index.facet("source_kind", kind) for kind in wanted.source_kinds],
+        [text_index.facet("language", language.lower()) for language in wanted.languages],
+        [text_index.facet("risk_kind", kind) for kind in wanted.risk_kinds],
+        [
+            item
+            for author in wanted.authors
+            for item in (text_index.facet("author", author), text_index.name_facet(author))
+        ],
+    ]
+
+
+def _find_in_order_of_numbers(
+    session: Session, wanted: MentionFilter, *, limit: int, sort: Sort, after: Place | None
+) -> list[FoundMention]:
+    """On SQLite: the first rows in the order of the index's numbers, so that nothing is sorted that is not shown.
+
+    Numbers go by the second; who shares the last row's second is fetched too, and the exact order made here.
+    """
+    newest = sort is Sort.NEWEST
+    number = _FTS5.c.rowid
+    chosen = _chosen(session, wanted).add_columns(MentionBrandTable.search_number)
+    if after is not None:
+        edge = text_index.first_number(after.at) + (text_index.SECOND if newest else 0)
+        chosen = chosen.where(_behind(after, sort), number < edge if newest else number >= edge)
+    rows = session.execute(chosen.order_by(number.desc() if newest else number.asc()).limit(limit)).all()
+    if len(rows) == limit:
+        last = rows[-1].search_number
+        first = last - last % text_index.SECOND
+        beyond = (
+            and_(number >= first, number < last) if newest else and_(number > last, number < first + text_index.SECOND)
+        )
+        rows = [*rows, *session.execute(chosen.where(beyond).order_by(*_order(sort)).limit(limit)).all()]
+    found = [_found(row) for row in rows]
+    return sorted(found, key=lambda mention: (mention.published_at, mention.id), reverse=newest)[:limit]
+
+
+def _order(sort: Sort) -> list[ColumnElement[Any]]:
+    at, identifier = MentionBrandTable.published_at, MentionBrandTable.mention_id
+    if sort is Sort.OLDEST:
+        return [at.asc(), identifier.asc()]
+    value = _SORTED_BY.get(sort)
+    return [*([] if value is None else [value.desc()]), at.desc(), identifier.desc()]
+
+
+def _behind(after: Place, sort: Sort) -> ColumnElement[bool]:
+    # Spelt out, because values in a tuple would not be bound as the columns' types, and SQLite would compare instants with words.
+    at, identifier = MentionBrandTable.published_at, MentionBrandTable.mention_id
+    if sort is Sort.OLDEST:
+        return and_(at >= after.at, or_(at > after.at, and_(at == after.at, identifier > after.id)))
+    # The first condition alone already uses the index; the second then decides among equals.
+    behind = and_(at <= after.at, or_(at < after.at, and_(at == after.at, identifier < after.id)))
+    value = _SORTED_BY.get(sort)
+    if value is None or after.value is None:
+        return behind
+    return and_(value <= after.value, or_(value < after.value, and_(value == after.value, behind)))
+
+
+def _on_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def _found(row: Row[Any]) -> FoundMention:
     fields = dict(row._mapping)
+    fields.pop("search_number", None)
     return FoundMention(**{**fields, "state": MentionState(fields["state"]), "risk_kinds": fields["risk_kinds"] or ()})
+
+
+class CrossJoin(Join):
+    """An inner join whose left side SQLite visits first; elsewhere like any other."""
+
+    inherit_cache = True
+
+
+@compiles(CrossJoin)
+def _any_order(join: CrossJoin, compiler: SQLCompiler, **options: Any) -> str:
+    return str(compiler.visit_join(join, **options))  # type: ignore[no-untyped-call]
+
+
+@compiles(CrossJoin, "sqlite")
+def _left_first(join: CrossJoin, compiler: SQLCompiler, **options: Any) -> str:
+    parts: list[Any] = [join.left, join.right, join.onclause]
+    left, right, condition = (compiler.process(part, **options) for part in parts)
+    return f"{left} CROSS JOIN {right} ON {condition}"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from tocsin.storage.searches import Figures, Thresholds, count_spans
+from tocsin.storage.figures import Figures, Thresholds, count_spans
 
 _Span = tuple[str, datetime, datetime]
 

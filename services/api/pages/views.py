@@ -21,8 +21,9 @@ from tocsin.access.principals import Principal, Scope
 from tocsin.contracts.incidents import Incident, IncidentState, Level
 from tocsin.storage import brands, incidents
 from tocsin.storage.brands import BrandStatus
+from tocsin.storage.figures import Figures, mentions_by_hour
 from tocsin.storage.notifications import notifications
-from tocsin.storage.searches import Figures, find_risky, mentions_by_hour
+from tocsin.storage.searches import find_risky
 
 LATE_AFTER = timedelta(minutes=10)
 """A stream that is complete only up to longer ago is late, and the page says so."""

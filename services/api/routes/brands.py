@@ -16,7 +16,7 @@ from tocsin.contracts.events import Instant
 from tocsin.contracts.incidents import Level
 from tocsin.problems import Problem
 from tocsin.storage import brands, incidents
-from tocsin.storage.searches import count_spans
+from tocsin.storage.figures import count_spans
 
 router = APIRouter(tags=["brands"])
 

@@ -12,7 +12,7 @@ from tests.records import identifier
 from tocsin.contracts.events import Author, AuthorRole, LabelQuality, RemovalReason, Risk
 from tocsin.storage import mentions
 from tocsin.storage.database import Database
-from tocsin.storage.merging import Removed
+from tocsin.storage.merging import Removed, author_key
 
 Headers = dict[str, str]
 
@@ -35,7 +35,7 @@ def test_a_mention_comes_with_its_labels_and_in_utc(client: TestClient, reader: 
     (mention,) = client.get("/v1/mentions?brand=acme", headers=reader).json()["mentions"]
     assert mention["id"] == str(identifier("one"))
     assert mention["published_at"] == "2026-03-10T21:30:00Z"
-    assert mention["author"] == {"name": "Ann", "followers": 10, "role": "public"}
+    assert mention["author"] == {"key": author_key("bluesky", "ann"), "name": "Ann", "followers": 10, "role": "public"}
     assert mention["sentiment"]["label"] == "negative"
     assert mention["risk"] == {"score": 0.7, "kinds": [{"kind": "fraud", "score": 0.6}]}
     assert mention["rating"] is None
@@ -106,7 +106,7 @@ def test_what_the_platform_deleted_shows_neither_text_nor_author_and_still_count
         ({"brand": "acme", "limit": 501}, "limit"),
         ({"brand": "acme", "since": "2026-03-10T21:00:00"}, "since"),
         ({"brand": "acme", "until": "yesterday"}, "until"),
-        ({"brand": "acme", "sentiment": "angry"}, "sentiment"),
+        ({"brand": "acme", "sentiment": "angry"}, "sentiment[0]"),
         ({"brand": "acme", "risk_at_least": 2}, "risk_at_least"),
         ({"brand": "acme", "cursor": "nonsense"}, "cursor"),
     ],

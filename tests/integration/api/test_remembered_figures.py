@@ -10,7 +10,7 @@ from services.api.pages import figures as remembering
 from services.api.pages.figures import REMEMBERED_SECONDS, RememberedFigures
 from tests.newsroom import NOW, Newsroom
 from tocsin.storage.database import Database
-from tocsin.storage.searches import Thresholds, count_spans
+from tocsin.storage.figures import Thresholds, count_spans
 
 BORDERS = [NOW - timedelta(hours=hours) for hours in range(6, -1, -1)]
 

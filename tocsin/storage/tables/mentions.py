@@ -12,6 +12,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tocsin.storage.base import Base, Counter, Json, Word
+from tocsin.storage.text_index import Tokens
 
 
 class MentionState(StrEnum):
@@ -129,7 +130,16 @@ class MentionBrandTable(Base):
     model_name: Mapped[str | None] = mapped_column(Text)
     model_revision: Mapped[str | None] = mapped_column(Text)
 
-    __table_args__ = (Index(None, "brand", "published_at"),)
+    tokens: Mapped[str | None] = mapped_column(Tokens)
+    """What it is found by (`tocsin.storage.text_index`); made of the rows whenever they are written."""
+    search_number: Mapped[int | None] = mapped_column(BigInteger)
+    """Its number in SQLite's full-text index; null on PostgreSQL, which needs none."""
+
+    __table_args__ = (
+        Index(None, "brand", "published_at"),
+        Index("ix_mention_brands_tokens", "tokens", postgresql_using="gin").ddl_if(dialect="postgresql"),
+        Index("uq_mention_brands_search_number", "search_number", unique=True).ddl_if(dialect="sqlite"),
+    )
 
 
 class DirtyHourTable(Base):
