@@ -259,7 +259,7 @@ def test_what_was_written_before_the_index_was_there_is_found_after_the_migratio
 
         said = [classified(f"m{number}", text=f"shards number{number}", at=NOW) for number in range(3)]
         mentions.write(session, [Received(item, NOW, wakes=True) for item in said])
-    empty_database.downgrade("0005_delivery")
+    empty_database.downgrade("0006_accounts")
     empty_database.upgrade("head")
     with empty_database.read() as session:
         wanted = MentionFilter("acme", text=parse("shards number1"), sources=["bluesky"])

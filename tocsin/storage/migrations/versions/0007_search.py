@@ -12,8 +12,8 @@ from alembic import op
 from tocsin.storage import text_index
 from tocsin.storage.base import UtcDateTime
 
-revision = "0006_search"
-down_revision = "0005_delivery"
+revision = "0007_search"
+down_revision = "0006_accounts"
 branch_labels = None
 depends_on = None
 
