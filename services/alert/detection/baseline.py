@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -35,6 +36,10 @@ class Expected:
     mean: float
     variance: float
 
+    def plus(self, more: float) -> Expected:
+        """With so many more expected, as widely spread."""
+        return self if self.mean <= 0 else Expected(self.mean + more, self.variance * (1 + more / self.mean))
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -43,8 +48,9 @@ class Series:
     start: datetime
     authors: Floats
     harmful: Floats
-    """Corrected; may be a little below 0 in an hour."""
-    observed_harmful: Floats
+    """As the classifier says; its errors are on both sides of every comparison."""
+    mistaken: Floats
+    """How many of the authors it would call harmful by mistake if none were: Σ fpr of each author's language."""
     toxic: Floats
     crisis: Floats
     followers: Floats
@@ -64,7 +70,7 @@ def series_of(history: Sequence[HourCount], start: datetime, end: datetime, rate
         index = int((count.hour.timestamp() - origin) // 3600)
         if 0 <= index < size:
             values = (
-                count.authors, _corrected(count, rates), count.harmful, count.toxic,
+                count.authors, count.harmful, _mistaken(count, rates), count.toxic,
                 count.crisis, count.followers, count.with_followers,
             )  # fmt: skip
             for column, value in zip(columns, values, strict=True):
@@ -72,12 +78,15 @@ def series_of(history: Sequence[HourCount], start: datetime, end: datetime, rate
     return Series(start, *columns)
 
 
-def _corrected(count: HourCount, rates: HarmfulRates) -> float:
-    total = 0.0
-    for language, pair in count.languages.items():
-        rate = rates.of(language)
-        total += (pair.harmful - rate.fpr * pair.authors) / (rate.tpr - rate.fpr)
-    return total
+def _mistaken(count: HourCount, rates: HarmfulRates) -> float:
+    return sum(rates.of(language).fpr * pair.authors for language, pair in count.languages.items())
+
+
+@lru_cache(maxsize=1 << 14)
+def _week_slot(hour: int, zone: ZoneInfo) -> int:
+    """The local hour of the week, 0 on Monday at midnight, of an hour in seconds since 1970."""
+    local = datetime.fromtimestamp(hour, zone)
+    return local.weekday() * _DAY + local.hour
 
 
 class _Profile:
@@ -130,9 +139,9 @@ class Baseline:
         """Days of history that teach."""
         self._zone = zone
         self._widening = widening
-        self._slots: dict[int, int] = {}
-        hours = int(learned.start.timestamp()) + 3600 * np.arange(len(weights))
-        slots = np.array([self._slot(int(hour)) for hour in hours], dtype=np.int64)
+        self._ahead: dict[int, _Ahead] = {}
+        first = int(learned.start.timestamp())
+        slots = np.array([_week_slot(first + 3600 * index, zone) for index in range(len(weights))], dtype=np.int64)
         pooled = settings.baseline.pooled_samples if self.days * _DAY * HOUR >= settings.baseline.week_after else np.inf
         floor = 0.5 / (weights.sum() + 1)
         self._profiles = (
@@ -145,52 +154,37 @@ class Baseline:
         )
         self._fitted = tuple(profile.mean[slots] * weights for profile in self._profiles)
         self._weights = weights
-        # Correcting for a classifier's errors spreads the counts even when the truth is Poisson.
-        authors, observed = learned.authors @ weights, learned.observed_harmful @ weights
-        corrected = max(float(learned.harmful @ weights), floor)
-        self._own_spread = (1.0, max(1.0, float(observed) / corrected))
+        authors, harmful = float(learned.authors @ weights), float(learned.harmful @ weights)
         self._dispersions: dict[tuple[int, int], float] = {}
-        self.share = (max(float(learned.harmful @ weights), 0.0) + 2) / (float(authors) + 4)
-        """s₀: the brand's own share of harmful authors."""
-        harmful = float(observed)
+        self.share = (harmful + 2) / (authors + 4)
+        """s₀: the brand's own share of harmful authors, as the classifier says."""
+        self.mistaken_share = float(learned.mistaken @ weights) / max(authors, 1.0)
+        """How many of this brand's calm authors the classifier calls harmful by mistake (its fpr in their languages)."""
         self.toxic_share = (float(learned.toxic @ weights) + 1) / (harmful + 4)
-        self.crisis_share = (float(learned.crisis @ weights) + 0.5) / (float(authors) + 4)
+        self.crisis_share = (float(learned.crisis @ weights) + 0.5) / (authors + 4)
         self.daily_followers = _daily_median(learned.followers * weights) if learned.with_followers.any() else None
         """Followers of a usual day's authors, added up; None where the source gives none."""
-
-    def _slot(self, hour: int) -> int:
-        slot = self._slots.get(hour)
-        if slot is None:
-            local = datetime.fromtimestamp(hour, self._zone)
-            slot = self._slots[hour] = local.weekday() * _DAY + local.hour
-        return slot
 
     def expect_authors(self, start: datetime, end: datetime, gone: Sequence[Interval] = ()) -> Expected:
         """V's prediction for (`start`, `end`], without the stretches in `gone`."""
         return self._expect(0, start, end, gone)
 
     def expect_harmful(self, start: datetime, end: datetime, gone: Sequence[Interval] = ()) -> Expected:
-        """N̂'s prediction for (`start`, `end`], without the stretches in `gone`."""
+        """N's prediction for (`start`, `end`], without the stretches in `gone`."""
         return self._expect(1, start, end, gone)
 
     def _expect(self, which: int, start: datetime, end: datetime, gone: Sequence[Interval]) -> Expected:
-        profile = self._profiles[which]
+        mean = weighted = seconds = 0.0
+        ahead = self._ahead.get(which)
         low, high = start.timestamp(), end.timestamp()
-        hour = int(low // 3600) * 3600
-        slots, parts = [], []
-        while hour < high:
-            slots.append(self._slot(hour))
-            parts.append(
-                _part(max(low, hour), min(high, hour + 3600), gone) if gone else min(high, hour + 3600) - max(low, hour)
-            )
-            hour += 3600
-        share = np.array(parts) / 3600
-        hours = float(share.sum())
-        means = profile.mean[slots] * share
-        mean = float(means.sum())
+        if ahead is None or not ahead.first <= low <= high <= ahead.last:
+            ahead = self._ahead[which] = _Ahead(self._profiles[which], self._zone, low, high)
+        for begin, finish in _without(low, high, gone):
+            more_mean, more_weighted = ahead.between(begin, finish)
+            mean, weighted, seconds = mean + more_mean, weighted + more_weighted, seconds + finish - begin
         if mean <= 0:
             return Expected(0.0, 0.0)
-        samples = float(means @ profile.samples[slots]) / mean * (1 + (_KERNEL_SAMPLES - 1) / max(1.0, hours))
+        samples = weighted / mean * (1 + (_KERNEL_SAMPLES - 1) / max(1.0, seconds / 3600))
         length = max(1, round((end - start) / HOUR))
         return Expected(mean, self.dispersion(which, length) * mean * (1 + 1 / samples))
 
@@ -204,9 +198,8 @@ class Baseline:
         if known is not None:
             return known
         baseline = self.settings.baseline
-        own = self._own_spread[which]
         per_hour = float(self._fitted[which].sum()) / max(float(self._weights.sum()), 1.0)
-        guess = own + baseline.prior_variation**2 * per_hour * length
+        guess = 1 + baseline.prior_variation**2 * per_hour * length
         whole = (
             np.convolve(self._weights, np.ones(length), "valid") >= length - 0.5
             if len(self._weights) >= length
@@ -224,11 +217,40 @@ class Baseline:
         return self._dispersions[which, length]
 
 
-def _part(low: float, high: float, gone: Sequence[Interval]) -> float:
-    rest = high - low
+class _Ahead:
+    """Running sums of a profile over the hours around a window, so that every window of an hour costs two look-ups."""
+
+    def __init__(self, profile: _Profile, zone: ZoneInfo, low: float, high: float) -> None:
+        # A day more on each side: the other windows of this hour will ask for it.
+        self.first = int(low // 3600) * 3600 - _DAY * 3600
+        self.last = int(high // 3600) * 3600 + _DAY * 3600
+        slots = [_week_slot(hour, zone) for hour in range(self.first, self.last, 3600)]
+        means = profile.mean[slots]
+        self._means = np.concatenate(([0.0], np.cumsum(means))).tolist()
+        self._weighted = np.concatenate(([0.0], np.cumsum(means * profile.samples[slots]))).tolist()
+
+    def between(self, low: float, high: float) -> tuple[float, float]:
+        """Σ mean and Σ mean·samples between two moments (seconds since 1970), parts of hours by their share."""
+        return (
+            self._until(self._means, high) - self._until(self._means, low),
+            self._until(self._weighted, high) - self._until(self._weighted, low),
+        )
+
+    def _until(self, sums: list[float], at: float) -> float:
+        hours = (at - self.first) / 3600
+        index = min(int(hours), len(sums) - 2)
+        return sums[index] + (hours - index) * (sums[index + 1] - sums[index])
+
+
+def _without(low: float, high: float, gone: Sequence[Interval]) -> list[tuple[float, float]]:
+    """What is left of a stretch when `gone` is taken out."""
+    left = [(low, high)]
     for stretch in gone:
-        rest -= max(0.0, min(high, stretch.end.timestamp()) - max(low, stretch.start.timestamp()))
-    return max(0.0, rest)
+        start, end = stretch.start.timestamp(), stretch.end.timestamp()
+        if start < high and end > low:
+            cut = [((begin, min(finish, start)), (max(begin, end), finish)) for begin, finish in left]
+            left = [piece for pair in cut for piece in pair if piece[0] < piece[1]]
+    return left
 
 
 def _daily_median(followers: Floats) -> float | None:

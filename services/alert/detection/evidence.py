@@ -9,14 +9,13 @@ from typing import Any
 from services.alert.detection.columns import Columns, harmful_of
 from services.alert.detection.findings import Findings
 from services.alert.detection.measures import WindowMeasure
-from services.alert.detection.observations import HOUR, HarmfulRates
+from services.alert.detection.observations import HOUR
 from services.alert.detection.sentences import (
     decided_reason,
     french_duration,
     further_reasons,
     main_reason,
     planned_at,
-    usual_as_labelled,
 )
 from services.alert.detection.state import BrandState, Reason
 from services.alert.detection.surprise import count_surprise
@@ -32,7 +31,6 @@ def explain(
     state: BrandState,
     *,
     settings: DetectionSettings,
-    rates: HarmfulRates,
     complete_up_to: datetime | None,
     campaign: Pasted | None,
     quotes: Quotes,
@@ -47,7 +45,7 @@ def explain(
     stories = tell_stories(told, quotes)
     voices = loudest(told, quotes)
     complete = complete_up_to is None or complete_up_to >= instant
-    usual = usual_as_labelled(findings.deciding, view, rates) if findings.deciding else None
+    usual = findings.deciding.harmful_expected.mean if findings.deciding else None
     decided = _decided(findings, settings)
     deciding = decided_reason(decided) if findings.signals.passes else None
     reasons = (
@@ -144,7 +142,7 @@ def _decided(findings: Findings, settings: DetectionSettings) -> Mapping[str, An
 
 def _silent_count(item: WindowMeasure, settings: DetectionSettings) -> int:
     """The most harmful authors with which the window would have stayed below its thresholds."""
-    low, high = 0, int(item.count.harmful) + 1
+    low, high = 0, int(item.count.observed_harmful) + 1
     expected = item.harmful_expected
     while low < high:
         middle = (low + high + 1) // 2

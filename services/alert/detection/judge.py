@@ -120,7 +120,6 @@ class Judge:
                 instant,
                 after,
                 settings=self._settings,
-                rates=self._rates,
                 complete_up_to=complete_up_to,
                 campaign=campaign,
                 quotes=quotes,

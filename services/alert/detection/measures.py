@@ -1,8 +1,13 @@
 """The numbers of one window: surprises, growth, reach, toxicity, and the score made of them.
 
-    S_N = −log10 P(harmful ≥ N̂)      S_V = −log10 P(authors ≥ V)      S_S = −log10 P(BetaBin(V, s₀) ≥ N̂)
+    S_N = −log10 P(harmful ≥ N)      S_V = −log10 P(authors ≥ V)      S_S = −log10 P(BetaBin(V, s₀) ≥ N)
     E = min(S_N, 12) + ½·min(S_S, 8) + ¼·min(S_V, 8)
     score = 100·(1 − e^(−E/8))·(0.7 + 0.1·G + 0.1·R + 0.1·T)
+
+N and its expectation are both as the classifier says, so that its errors are on both sides; what unexpected talk adds to N by
+the classifier's mistakes alone is expected too: μ_N + fpr·max(0, V − μ_V). (Comparing N̂ = (N − fpr·V)/(tpr − fpr) instead
+says the same where the rates fit the brand, but its expectation falls to nothing, and every count is a wonder, for a brand whose
+calm mentions are clearer than those on which fpr was measured.)
 
 A brand's score is the highest of its windows', so that one more harmful mention never lowers it.
 """
@@ -55,8 +60,8 @@ class WindowMeasure:
 
     @property
     def share(self) -> float:
-        """N̂/V, 0 in an empty window."""
-        return self.count.harmful / self.count.authors if self.count.authors else 0.0
+        """N/V, 0 in an empty window."""
+        return self.count.observed_harmful / self.count.authors if self.count.authors else 0.0
 
     @property
     def share_is_high(self) -> bool:
@@ -80,10 +85,11 @@ def measure(
     share_of_one = settings.gate.author_share
     count = columns.count(instant, window.length, share_of_one)
     authors = baseline.expect_authors(count.start, instant, gone)
-    harmful = baseline.expect_harmful(count.start, instant, gone)
-    surprise = count_surprise(count.harmful, harmful.mean, harmful.variance)
+    unexpected = max(0.0, count.authors - authors.mean)
+    harmful = baseline.expect_harmful(count.start, instant, gone).plus(baseline.mistaken_share * unexpected)
+    surprise = count_surprise(count.observed_harmful, harmful.mean, harmful.variance)
     volume = count_surprise(count.authors, authors.mean, authors.variance)
-    share = share_surprise(count.harmful, count.authors, baseline.share, SHARE_CONCENTRATION)
+    share = share_surprise(count.observed_harmful, count.authors, baseline.share, SHARE_CONCENTRATION)
     before = (
         columns.count(count.start, window.length, share_of_one).observed_harmful
         if window.length <= _LONGEST_COMPARED

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
-
-from services.alert.detection.columns import View, WindowCount
+from services.alert.detection.columns import WindowCount
 from services.alert.detection.findings import Findings
-from services.alert.detection.measures import WindowMeasure
-from services.alert.detection.observations import HarmfulRates
 from services.alert.detection.state import BrandState, Reason
 from services.alert.detection.voices import Pasted, Story, Voice
 from tocsin.contracts.incidents import Level
@@ -66,22 +62,6 @@ def _how_much(findings: Findings, window: WindowCount, usual_harmful: float | No
         return french, english
     usual = _number(usual_harmful)
     return f"{french}, {usual} attendues à cette heure", f"{english}, {usual} expected at this hour"
-
-
-def usual_as_labelled(item: WindowMeasure, view: View, rates: HarmfulRates) -> float:
-    """How many harmful authors the classifier would report in such a window on a usual day, its errors included.
-
-    The inverse of the correction, N = N̂·(tpr − fpr) + fpr·V, at the mean rates of the window's languages: what is told beside
-    the count as labelled must be of the same kind. (The decision compares the corrected ones.)
-    """
-    weights = np.bincount(view.rows["language"], minlength=len(view.languages))
-    if weights.sum():
-        used = [rates.of(language) for language in view.languages]
-        tpr = float(np.average([rate.tpr for rate in used], weights=weights))
-        fpr = float(np.average([rate.fpr for rate in used], weights=weights))
-    else:
-        tpr, fpr = rates.default.tpr, rates.default.fpr
-    return item.harmful_expected.mean * (tpr - fpr) + fpr * item.authors_expected.mean
 
 
 def _number(value: float) -> str:

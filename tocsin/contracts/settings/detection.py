@@ -65,15 +65,16 @@ class GateSettings(Settings):
     """What must be true before anybody is woken."""
 
     windows: tuple[WindowSettings, ...] = (
-        WindowSettings(length=timedelta(minutes=30), surprise=4.0),
-        WindowSettings(length=timedelta(hours=1), surprise=3.7),
-        WindowSettings(length=timedelta(hours=3), surprise=3.4),
+        WindowSettings(length=timedelta(minutes=30), surprise=4.5),
+        WindowSettings(length=timedelta(hours=1), surprise=4.2),
+        WindowSettings(length=timedelta(hours=2), surprise=3.8),
+        WindowSettings(length=timedelta(hours=3), surprise=3.5),
         WindowSettings(length=timedelta(hours=6), surprise=3.2),
         WindowSettings(length=timedelta(hours=24), surprise=4.0),
     )
     """Long windows see a slow burn, short ones a blaze. A month has fewer long windows, so they may be less surprising; not so
     the day, whose level swings by itself in every real stream."""
-    at_once: Annotated[float, Field(gt=0)] = 8.0
+    at_once: Annotated[float, Field(gt=0)] = 6.0
     """`S_N` from which no second evaluation is waited for."""
     closes_below: Annotated[float, Field(ge=0)] = 2.0
     """`S_N` below which an evaluation is calm again."""
