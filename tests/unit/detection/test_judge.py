@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.alert.detection.judge import judge
-from services.alert.detection.observations import HourCount, LanguageCount
+from services.alert.detection.observations import HarmfulRates, HourCount, LanguageCount, Rate
 from services.alert.detection.state import BrandProfile, BrandState, Judgement
 from tests.unit.detection.given import (
     BRAND,
@@ -224,3 +224,22 @@ def test_a_clock_change_night_raises_nothing() -> None:
     history = calm_history(night, days=21)
     judgements = walk(calm_day(night) + calm_day(night + 5 * HOUR, 5), history, begin=night, hours=5, brand=paris)
     assert events(judgements) == []
+
+
+NOISY = HarmfulRates(default=Rate(tpr=0.77, fpr=0.13))
+"""About what the shipped network's card says of English."""
+
+
+def test_joyful_talk_that_the_classifier_partly_mistakes_wakes_nobody() -> None:
+    # Of ten times the usual talk, all of it glad, one in eight is called negative by mistake: three times the usual harm.
+    history = calm_history(days=14, rate=20, share=0.1)
+    joy = [observation(item.at, negative=index % 8 == 0) for index, item in enumerate(burst(400, lasting=2 * HOUR))]
+    judged = walk([*calm_day(share=0.1), *joy], history, hours=3, rates=NOISY)
+    assert highest(judged) < Level.ORANGE
+
+
+def test_a_brand_calmer_than_the_classifiers_errors_is_not_alarmed_by_its_usual_harm() -> None:
+    # Fewer are called harmful than fpr alone would give: nothing corrected is left to expect.
+    history = calm_history(days=14, rate=100, share=0.05)
+    judged = walk(calm_day(NOW + 6 * HOUR, hours=32, rate=100, share=0.07), history, hours=6, rates=NOISY)
+    assert highest(judged) < Level.ORANGE
