@@ -13,11 +13,20 @@ _LINK = re.compile(r"(?:https?://|\bwww\.)\S+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![\w@/.])@\w+(?:@[\w-]+(?:\.[\w-]+)+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"[\s\x00]+")
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+"""Soft hyphens, zero-width spaces and direction marks; not the joiners, which Hindi and emoji need."""
+_SHOUTED = re.compile(r"\b[^\W\d_]{4,}\b")
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_REPEATED = re.compile("([\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?[\U0001f3fb-\U0001f3ff]?)(?: ?\\1){2,}")
 
 
 def prepare(text: str) -> str:
-    """The text as the network was trained on it: handles as `@user`, links as `http`, plain spaces.
+    """The text as the network reads it best: handles as `@user`, links as `http`, plain spaces, nobody shouting.
 
+    WORDS IN CAPITALS (four letters or more) become small, a letter that is repeated three times or more stands twice, and
+    so does an emoji: the tokenizer breaks what it does not know into single letters. Measured on UMSAB validation with a
+    network that was trained without it: +0.2 macro-F1, from the capitals, and the behavioural suite fails less often.
+    Splitting #HashTags lost 0.3 and Arabic without its short vowels 0.1, so both stay as they are.
     Never fails: a lone surrogate (which UTF-8 cannot carry and the tokenizer refuses) becomes U+FFFD, HTML entities are
     read, and what lies beyond `MAXIMUM_CHARACTERS` is left out. An empty text stays empty.
     """
@@ -27,6 +36,15 @@ def prepare(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
         text = _SURROGATE.sub("\ufffd", text)
+    text = _INVISIBLE.sub("", text)
     text = _LINK.sub("http", text)
     text = _HANDLE.sub("@user", text)
-    return _SPACE.sub(" ", text).strip()[:MAXIMUM_CHARACTERS]
+    text = _SHOUTED.sub(_softly, text)
+    text = _STRETCHED.sub(r"\1\1", text)
+    text = _SPACE.sub(" ", text)
+    return _REPEATED.sub(r"\1\1", text).strip()[:MAXIMUM_CHARACTERS]
+
+
+def _softly(word: re.Match[str]) -> str:
+    found = word[0]
+    return found.lower() if found.isupper() else found

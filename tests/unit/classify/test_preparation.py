@@ -23,6 +23,15 @@ from services.classify.classifiers.preparation import MAXIMUM_CHARACTERS, prepar
         (" \n ", ""),
         ("😀👍🏽", "😀👍🏽"),
         ("\ud83d\ude00", "😀"),
+        ("C'EST UNE HONTE, la SNCF et EDF", "C'EST UNE honte, la sncf et EDF"),
+        ("ÉCŒURANT", "écœurant"),
+        ("iPhone McDonald", "iPhone McDonald"),
+        ("soooooo baaaad, Schifffahrt", "soo baad, Schiffahrt"),
+        ("100000 fois", "100000 fois"),
+        ("😡😡😡 😡😡 ok 👍🏽👍🏽👍🏽👍🏽", "😡😡 ok 👍🏽👍🏽"),
+        ("❤️❤️", "❤️❤️"),
+        ("a\u200bb \u202eevil\u202c\ufeff", "ab evil"),
+        ("क्षमा 👩\u200d🚀", "क्षमा 👩\u200d🚀"),
     ],
 )
 def test_prepared(text: str, prepared: str) -> None:
