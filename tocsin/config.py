@@ -22,6 +22,14 @@ from tocsin.contracts.settings.bus import BusSettings
 from tocsin.contracts.settings.channels import ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.contracts.settings.protocol import PersonSettings, PolicySettings, ScheduleSettings
+from tocsin.contracts.settings.room import (
+    AnswerSettings,
+    BoardSettings,
+    DigestSettings,
+    HoldingStatementSettings,
+    PlaybookSettings,
+    RoleSettings,
+)
 from tocsin.contracts.settings.services import ApiSettings, ClassifierSettings, RetentionSettings, StorageSettings
 from tocsin.contracts.settings.sources import SourceSettings
 
@@ -46,6 +54,12 @@ class Configuration(Settings):
     schedules: tuple[ScheduleSettings, ...] = ()
     policies: tuple[PolicySettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
+    roles: tuple[RoleSettings, ...] = ()
+    playbooks: tuple[PlaybookSettings, ...] = ()
+    statements: tuple[HoldingStatementSettings, ...] = ()
+    answers: tuple[AnswerSettings, ...] = ()
+    boards: tuple[BoardSettings, ...] = ()
+    digests: tuple[DigestSettings, ...] = ()
     storage: StorageSettings = StorageSettings()
     bus: BusSettings = BusSettings()
     api: ApiSettings = ApiSettings()
@@ -60,7 +74,14 @@ class Configuration(Settings):
             *_repeated("schedules", (schedule.id for schedule in self.schedules)),
             *_repeated("policies", (policy.id for policy in self.policies)),
             *_repeated("channels", (channel.id for channel in self.channels)),
+            *_repeated("roles", (role.id for role in self.roles)),
+            *_repeated("playbooks", (playbook.id for playbook in self.playbooks)),
+            *_repeated("statements", (statement.id for statement in self.statements)),
+            *_repeated("answers", (answer.id for answer in self.answers)),
+            *_repeated("boards", (board.id for board in self.boards)),
+            *_repeated("digests", (digest.brand for digest in self.digests)),
             *self._missing_references(),
+            *self._missing_in_the_room(),
             *self._missing_contacts(),
             *self._two_who_escalate(),
         ]
@@ -104,6 +125,40 @@ class Configuration(Settings):
                 for step in level.steps if level else ():
                     yield from _unknown(f"policies.{policy.id}.steps.notify", step.notify, known)
             yield from _unknown(f"policies.{policy.id}.fallback", [policy.fallback] if policy.fallback else [], known)
+
+    def _missing_in_the_room(self) -> Iterable[str]:
+        """What the crisis room's sections name and is not there."""
+        brands = {brand.id for brand in self.brands}
+        people = {person.id for person in self.people}
+        roles = {role.id for role in self.roles}
+        kinds = {channel.id: channel.kind for channel in self.channels}
+        known = (
+            {f"person:{person}" for person in people}
+            | {f"channel:{channel}" for channel in kinds}
+            | {f"schedule:{schedule.id}" for schedule in self.schedules}
+        )
+        for role in self.roles:
+            held = [reference for reference in (role.holder, role.deputy) if reference]
+            yield from _unknown(f"roles.{role.id}", held, known)
+        for playbook in self.playbooks:
+            place = f"playbooks.{playbook.id}"
+            yield from _unknown(f"{place}.brands", playbook.brands, brands)
+            yield from _unknown(f"{place}: role", dict.fromkeys(playbook.roles), roles)
+            yield from _unknown(f"{place}.stakeholders", playbook.stakeholders, known)
+        for statement in self.statements:
+            yield from _unknown(f"statements.{statement.id}.brands", statement.brands, brands)
+            yield from _unknown(f"statements.{statement.id}.role", [statement.role], roles)
+        for answer in self.answers:
+            yield from _unknown(f"answers.{answer.id}.brands", answer.brands, brands)
+            yield from _unknown(f"answers.{answer.id}.owner", [answer.owner], people)
+        for board in self.boards:
+            yield from _unknown(f"boards.{board.id}.brands", board.brands, brands)
+        for digest in self.digests:
+            yield from _unknown("digests.brand", [digest.brand], brands)
+            yield from _unknown(f"digests.{digest.brand}.to", digest.to, people)
+            for person in self.people:
+                if person.id in digest.to and "mail" not in {kinds.get(name) for name in person.every_channel}:
+                    yield f"digests.{digest.brand}.to: {person.id!r} has no channel of kind 'mail'; give them one"
 
     def _missing_contacts(self) -> Iterable[str]:
         """People who are rung on a channel that does not know where."""

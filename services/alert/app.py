@@ -24,6 +24,7 @@ from services.alert.notify.sender import Sender
 from services.alert.protocol.directory import Directory
 from services.alert.rates import harmful_rates
 from services.alert.relay import Relay
+from services.alert.rooms import RoomKeeper
 from services.alert.timers import Timers
 from services.alert.upkeep import Upkeep
 from tocsin.bus.worker import Worker, WorkerLimits
@@ -32,6 +33,7 @@ from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
 from tocsin.network_card import NetworkCard, read_network_card
 from tocsin.process import Component, Surroundings
 from tocsin.storage import brands, ticks
+from tocsin.storage.searches import Thresholds
 
 GROUP = "alert"
 LONGEST_BATCH_SECONDS = 120.0
@@ -88,6 +90,13 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         worker,
         evaluator,
         Timers(database, clock, directory, health),
+        RoomKeeper(
+            database,
+            clock,
+            configuration,
+            Thresholds(risk=card.risk_threshold, relevance=card.relevance_threshold),
+            health=health,
+        ),
         Sender(
             database,
             clock,

@@ -18,7 +18,7 @@ from tocsin.storage import incidents
 REPEATED_WITHIN = timedelta(minutes=1)
 """The same person acknowledging again so soon has clicked twice; later, they say that they are still at it."""
 
-_STATUS = {RefusalKind.STALE: 412, RefusalKind.ILLEGAL: 409}
+_STATUS = {RefusalKind.STALE: 412, RefusalKind.ILLEGAL: 409, RefusalKind.FORBIDDEN: 403}
 
 
 def acknowledge(

@@ -26,6 +26,15 @@ class NotificationKind(StrEnum):
     """Tells those who were called that somebody has it in hand."""
     RESOLVED = "resolved"
     """Tells those who were called that it is over."""
+    TASK = "task"
+    """Somebody is wanted for something in the crisis room: a step, an approval, an update, a hand-over; rings like a page."""
+    UPDATE = "update"
+    """A situation update, to a stakeholder."""
+
+    @property
+    def rings(self) -> bool:
+        """True where somebody is wanted: it goes along a person's chain, is repeated where its fate is unknown, and may stop."""
+        return self in (NotificationKind.PAGE, NotificationKind.TASK)
 
 
 class _Fact(BaseModel):
@@ -37,6 +46,15 @@ class Called(_Fact):
 
     name: str
     at: Instant
+
+
+class NotificationWords(_Fact):
+    """A message that was put into words when it was decided, in its recipient's language; harmless on every channel."""
+
+    subject: str
+    lines: tuple[str, ...] = ()
+    link: str = ""
+    """What stands before the link."""
 
 
 class NotificationContent(_Fact):
@@ -68,6 +86,8 @@ class NotificationContent(_Fact):
     """A drill, and marked as one in every message."""
     first_step: dict[str, str] = {}
     """The playbook's first step, a sentence a language; empty where there is no playbook."""
+    words: NotificationWords | None = None
+    """Of messages from the crisis room."""
     fallback: bool = False
     """True where the recipient is the fallback owner, called because nobody else answered or was on call."""
 
@@ -106,9 +126,9 @@ class Notification(_Fact):
 
     @property
     def urgency(self) -> int:
-        """What is sent first where many wait: 0 the first page of a start, 1 other pages, 2 the rest."""
+        """What is sent first where many wait: 0 the first page of a start, 1 other pages and tasks, 2 the rest."""
         if self.kind is not NotificationKind.PAGE:
-            return 2
+            return 1 if self.kind.rings else 2
         return 0 if (self.loop, self.step, self.round) == (0, 0, 0) else 1
 
     @property
@@ -123,6 +143,8 @@ class RefusalKind(StrEnum):
     """The incident has changed since the person looked at it (HTTP: 412); look again, then decide again."""
     ILLEGAL = "illegal"
     """The incident is in no state for that (HTTP: 409)."""
+    FORBIDDEN = "forbidden"
+    """It is somebody else's to do: the person has not the role (HTTP: 403)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ def bring_forward(session: Session, failed: Notification, now: datetime) -> None
         NotificationTable.step == failed.step,
         NotificationTable.loop == failed.loop,
         NotificationTable.target == failed.target,
-        NotificationTable.kind == NotificationKind.PAGE.value,
+        NotificationTable.kind == failed.kind.value,
     )
     next_round = (
         select(func.min(NotificationTable.round)).where(*following, NotificationTable.round > failed.round)

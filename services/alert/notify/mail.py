@@ -18,7 +18,6 @@ from services.alert.notify.port import NOT_WANTED, Delivery, Outcome, no_address
 from services.alert.notify.posting import usual_authorities
 from services.alert.protocol.messages import Message
 from services.alert.protocol.phrases import PHRASES
-from tocsin.contracts.decisions import NotificationKind
 from tocsin.contracts.settings.channels import MailChannel
 from tocsin.storage.notifications import AttemptOutcome
 
@@ -150,7 +149,7 @@ def mail_message(delivery: Delivery, *, sender: str, recipient: str) -> EmailMes
     message["Date"] = format_datetime(delivery.notification.created_at)
     message["Message-ID"] = f"<{delivery.id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    if delivery.notification.kind is NotificationKind.PAGE:
+    if delivery.notification.kind.rings:
         message["Importance"] = "high"
         message["X-Priority"] = "1"
     message.set_content(delivery.message.text)
@@ -163,7 +162,10 @@ def _html(message: Message) -> str:
     said = "".join(f"<p>{escape(line)}</p>" for line in message.lines)
     links = [
         (message.acknowledge_link, phrases["acknowledge_button"]),
-        (message.page_link, phrases["see_button" if message.acknowledge_link else "open"].rstrip(" :")),
+        (
+            message.page_link,
+            (message.before_link or phrases["see_button" if message.acknowledge_link else "open"]).rstrip(" :"),
+        ),
     ]
     buttons = " · ".join(f'<a href="{escape(link)}">{escape(words)}</a>' for link, words in links if link)
     return (

@@ -16,6 +16,7 @@ from tocsin.clock import Clock
 from tocsin.contracts.decisions import NotificationKind
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.channels import PagerDutyChannel
+from tocsin.storage.notifications import AttemptOutcome
 
 _ACTIONS = {
     NotificationKind.PAGE: "trigger",
@@ -42,6 +43,10 @@ class PagerDuty:
 
     def send(self, delivery: Delivery) -> Outcome:
         """Send the event once."""
+        if delivery.notification.kind not in _ACTIONS:
+            return Outcome(
+                AttemptOutcome.REJECTED, "PagerDuty is told of the incident itself, not of what goes on in its room"
+            )
         content = json.dumps(
             {"routing_key": self._routing_key.get_secret_value(), **event(delivery)}, ensure_ascii=False
         ).encode()

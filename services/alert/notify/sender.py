@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from services.alert.notify.answering import Answering
 from services.alert.notify.limits import PhoneLimits
 from services.alert.notify.port import NOT_WANTED, AnswerLink, Channel, Delivery, Outcome
@@ -30,7 +32,7 @@ from tocsin.contracts.decisions import Notification, NotificationKind
 from tocsin.observability import metrics
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import notifications
+from tocsin.storage import notifications, rooms
 from tocsin.storage.database import Database
 from tocsin.storage.notifications import AttemptOutcome, Claimed, NotificationOutcome
 
@@ -186,7 +188,7 @@ class Sender:
             return True
         try:
             with self._database.read() as session:
-                return notifications.still_wanted(session, notification)
+                return _still_wanted(session, notification)
         except Retryable:
             # Where the database is away, nobody can have acknowledged meanwhile.
             return True
@@ -213,7 +215,7 @@ class Sender:
                 return Outcome(
                     AttemptOutcome.REJECTED, f"the channel is disabled ({disabled}); change its address to use it again"
                 )
-            return None if notifications.still_wanted(session, notification) else NOT_WANTED
+            return None if _still_wanted(session, notification) else NOT_WANTED
 
     def _finish(self, claimed: Claimed, kind: str, attempt: Outcome, channel: Channel | None = None) -> None:
         notification = claimed.notification
@@ -273,5 +275,15 @@ class Sender:
         return None, now + (attempt.retry_after if attempt.retry_after is not None else wait)
 
 
+def _still_wanted(session: Session, notification: Notification) -> bool:
+    """The crisis room knows whether a task is settled, and an update that a person sent is always wanted."""
+    match notification.kind:
+        case NotificationKind.TASK:
+            return rooms.still_asked(session, notification)
+        case NotificationKind.UPDATE:
+            return True
+    return notifications.still_wanted(session, notification)
+
+
 def _urgent(notification: Notification) -> bool:
-    return notification.kind is NotificationKind.PAGE and notification.level.serious
+    return notification.kind.rings and notification.level.serious

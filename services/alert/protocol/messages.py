@@ -15,7 +15,13 @@ from zoneinfo import ZoneInfo
 
 from services.alert.protocol.phrases import LEVELS, PHRASES, VERDICTS
 from services.alert.protocol.text_messages import text_message
-from tocsin.contracts.decisions import Language, Notification, NotificationContent, NotificationKind
+from tocsin.contracts.decisions import (
+    Language,
+    Notification,
+    NotificationContent,
+    NotificationKind,
+    NotificationWords,
+)
 
 LONGEST_QUOTE = 400
 """Characters of a reason in a message."""
@@ -49,6 +55,8 @@ class Message:
     """For a telephone's display: one SMS."""
     spoken: str
     """For a telephone's ear, without how to answer."""
+    before_link: str | None = None
+    """What stands before `page_link` where that is not the incident's page; None: the usual words."""
 
     @property
     def body(self) -> str:
@@ -58,7 +66,8 @@ class Message:
         if self.acknowledge_link:
             lines.append(f"{phrases['acknowledge']} {self.acknowledge_link}")
         if self.page_link:
-            lines.append(f"{phrases['see' if self.acknowledge_link else 'open']} {self.page_link}")
+            before = self.before_link or phrases["see" if self.acknowledge_link else "open"]
+            lines.append(f"{before} {self.page_link}")
         return "\n".join(lines)
 
     @property
@@ -72,6 +81,8 @@ def compose(
 ) -> Message:
     """The words of a notification, in its recipient's language, with times on its recipient's clock."""
     content, language = notification.content, notification.language
+    if content.words is not None:
+        return _worded(content, content.words, language, duplicate=possible_duplicate)
     clock = _Times(ZoneInfo(notification.time_zone), content.at)
     phrases = PHRASES[language]
     names = {
@@ -127,6 +138,25 @@ def reason(reasons: dict[str, str], language: Language) -> str:
     """The one-sentence reason in a language, or in whichever there is; harmless."""
     found = reasons.get(language) or reasons.get("en") or next(iter(reasons.values()), "")
     return harmless(found)
+
+
+def _worded(content: NotificationContent, words: NotificationWords, language: Language, *, duplicate: bool) -> Message:
+    """What the crisis room put into words when it was decided."""
+    phrases = PHRASES[language]
+    subject = f"{words.subject} {phrases['duplicate']}" if duplicate else words.subject
+    lines = words.lines
+    if content.exercise:
+        subject, lines = f"{phrases['exercise']} · {subject}", (phrases["exercise_line"], *lines)
+    return Message(
+        subject=subject,
+        lines=lines,
+        language=language,
+        page_link=content.link,
+        acknowledge_link=None,
+        text_message=text_message(subject, lines, content.link or ""),
+        spoken=". ".join([subject, *lines]),
+        before_link=words.link or None,
+    )
 
 
 def _page(notification: Notification, clock: _Times) -> list[str]:

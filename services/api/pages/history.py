@@ -10,6 +10,7 @@ from typing import Any
 from services.alert.protocol.decide import LONGEST_NOTE
 from services.alert.protocol.directory import Directory
 from services.api.pages.loudness import shown_text
+from services.api.pages.room_history import ROOM_EVENTS, room_sentence
 from services.api.pages.wording import Wording
 from tocsin.contracts.incidents import IncidentEvent, IncidentEventType, Level
 from tocsin.storage.notifications import NotificationStatus
@@ -68,6 +69,8 @@ def actor_name(actor: str, wording: Wording, directory: Directory) -> str:
 def _sentences(event: IncidentEvent, wording: Wording, directory: Directory) -> list[str]:
     if event.type is IncidentEventType.ESCALATED:
         return _escalated(event.data, wording)
+    if event.type in ROOM_EVENTS:
+        return [room_sentence(event, wording, directory, actor_name(event.actor, wording, directory))]
     return [wording.say(_phrase(event), **_gaps(event, wording, directory))]
 
 
