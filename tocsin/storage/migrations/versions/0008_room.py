@@ -1,7 +1,7 @@
 """The crisis room: rooms, approvals beforehand, used answers, cards, near misses, digests.
 
-Revision ID: 0007_room
-Revises: 0006_accounts
+Revision ID: 0008_room
+Revises: 0007_search
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from tocsin.storage.base import Counter, Json, UtcDateTime, Word
 
-revision = "0007_room"
-down_revision = "0006_accounts"
+revision = "0008_room"
+down_revision = "0007_search"
 branch_labels = None
 depends_on = None
 
