@@ -33,7 +33,7 @@ from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
 from tocsin.network_card import NetworkCard, read_network_card
 from tocsin.process import Component, Surroundings
 from tocsin.storage import brands, ticks
-from tocsin.storage.searches import Thresholds
+from tocsin.storage.figures import Thresholds
 
 GROUP = "alert"
 LONGEST_BATCH_SECONDS = 120.0

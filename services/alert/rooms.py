@@ -22,7 +22,7 @@ from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
 from tocsin.storage import rooms
 from tocsin.storage.database import Database
-from tocsin.storage.searches import Thresholds
+from tocsin.storage.figures import Thresholds
 from tocsin.storage.situation import facts_of
 
 _log = logger(__name__)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.room import FACTS_SPAN, Facts
-from tocsin.storage.searches import Thresholds, count_spans
+from tocsin.storage.figures import Thresholds, count_spans
 
 
 def facts_of(session: Session, brand: str, now: datetime, *, thresholds: Thresholds, zone: str) -> Facts:

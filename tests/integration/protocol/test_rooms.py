@@ -32,8 +32,8 @@ from tocsin.contracts.incidents import Level
 from tocsin.contracts.room import Room, RoomDecision
 from tocsin.storage import incidents, links, rooms
 from tocsin.storage.database import Database
+from tocsin.storage.figures import Thresholds
 from tocsin.storage.links import LinkPurpose
-from tocsin.storage.searches import Thresholds
 from tocsin.storage.tables.incidents import NotificationTable
 from tocsin.storage.tables.room import RoomTable
 
