@@ -43,9 +43,16 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/readyz", None),
     Door("GET", "/sign-in", None),
     Door("POST", "/sign-in", None),
+    Door("GET", "/sign-in/provider", None),
+    Door("GET", "/sign-in/provider/callback", None),
     # The description and the live stream.
     Door("GET", "/v1/openapi.json", R),
     Door("GET", "/v1/stream", R),
+    # Access.
+    Door("GET", "/v1/keys", ADMIN),
+    Door("POST", "/v1/keys", ADMIN, body={"name": "x", "scopes": ["read"]}),
+    Door("DELETE", "/v1/keys/{prefix}", ADMIN, of_brand=True),
+    Door("GET", "/v1/audit", ADMIN),
     # Mentions and brands.
     Door("GET", "/v1/mentions", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/brands", R),

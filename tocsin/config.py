@@ -117,6 +117,7 @@ class Configuration(Settings):
             yield from _unknown(f"sources.{source.id}.brands", source.brands, brands)
         for person in self.people:
             yield from _unknown(f"people.{person.id}.channels", person.every_channel, channels)
+            yield from _unknown(f"people.{person.id}.brands", person.brands, brands)
         for schedule in self.schedules:
             for layer in schedule.layers:
                 yield from _unknown(f"schedules.{schedule.id}.layers.people", layer.people, people)

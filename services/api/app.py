@@ -21,9 +21,11 @@ from services.api.live import LiveHead, OpenStreams
 from services.api.pages.figures import RememberedFigures
 from services.api.pages.rendering import FOLDER
 from services.api.permission import Reader
-from services.api.routes import brands, incidents, mentions, pages, signing_in, stream
+from services.api.routes import access, brands, incidents, mentions, pages, signing_in, stream
 from services.api.throttle import Throttle
 from tocsin import problems
+from tocsin.access.identity_provider import IdentityProvider
+from tocsin.access.passwords import Passwords
 from tocsin.access.sessions import Sessions
 from tocsin.access.verifying import KeyVerifier
 from tocsin.clock import Clock, SystemClock
@@ -65,6 +67,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     people_clock = people_clock or SystemClock()
     surroundings.health.require("database", database.check)
     sessions = Sessions(database, people_clock, configuration.api.session_lifetime)
+    provider = configuration.api.identity_provider
     app = FastAPI(
         title="Tocsin",
         version="1",
@@ -78,8 +81,11 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         configuration=configuration,
         database=database,
         clock=surroundings.clock,
+        people_clock=people_clock,
         bus=surroundings.bus,
         sessions=sessions,
+        passwords=Passwords(database, people_clock),
+        identity_provider=IdentityProvider(provider, now=time.time, monotonic=time.monotonic) if provider else None,
         directory=Directory.of(configuration),
         thresholds=_thresholds(configuration.classifier.name),
         figures=RememberedFigures(time.monotonic),
@@ -88,7 +94,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     )
     problems.install(app)
     pages.install_error_page(app)
-    for module in (mentions, brands, incidents, stream):
+    for module in (mentions, brands, incidents, stream, access):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from services.alert.protocol.directory import Directory
 from services.api.live import LiveHead, OpenStreams
 from services.api.pages.figures import RememberedFigures
+from tocsin.access.identity_provider import IdentityProvider
+from tocsin.access.passwords import Passwords
 from tocsin.access.principals import Principal
 from tocsin.access.sessions import Sessions
 from tocsin.bus.failures import BusError
@@ -26,12 +28,18 @@ from tocsin.storage.figures import Thresholds
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """Made once by `services.api.app.create_app`; `clock` is that of the mentions and incidents."""
+    """Made once by `services.api.app.create_app`.
+
+    `clock` is that of the mentions and incidents, `people_clock` the one that keys, links and sessions expire by.
+    """
 
     configuration: Configuration
     database: Database
     clock: Clock
+    people_clock: Clock
     sessions: Sessions
+    passwords: Passwords
+    identity_provider: IdentityProvider | None
     directory: Directory
     bus: Bus
     thresholds: Thresholds

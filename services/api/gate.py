@@ -170,7 +170,7 @@ def session_cookie(headers: Headers) -> str | None:
 
 
 def _open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(_STATIC) or _by_a_link(path)
+    return path in OPEN_PATHS or path.startswith((_STATIC, _SIGN_IN + "/")) or _by_a_link(path)
 
 
 def _by_a_link(path: str) -> bool:

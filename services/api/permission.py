@@ -48,6 +48,9 @@ Reader = Annotated[Principal, Depends(requires(Scope.READ))]
 Actor = Annotated[Principal, Depends(requires(Scope.ACT))]
 """Whoever may acknowledge and resolve."""
 
+Admin = Annotated[Principal, Depends(requires(Scope.ADMIN))]
+"""Whoever may decide who comes in, and read what everybody did."""
+
 
 def visible(principal: Principal, brand: str) -> None:
     """Raise the 404 that a brand beyond this principal's answers with: it looks like one that is not there."""

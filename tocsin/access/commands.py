@@ -11,7 +11,7 @@ from tocsin.access.secrets import KeyText, fingerprint
 from tocsin.access.sessions import LINK_LIFETIME, PERSON_SCOPES, Sessions, sign_in_path
 from tocsin.clock import Clock
 from tocsin.config import Configuration
-from tocsin.storage import access
+from tocsin.storage import access, audit
 from tocsin.storage.database import Database
 
 
@@ -36,6 +36,7 @@ def create_key(
     scopes: Iterable[str],
     brands: Iterable[str] = (),
     lifetime: timedelta | None = None,
+    actor: str = audit.COMMAND_LINE,
 ) -> NewKey:
     """Make an API key for `scopes` (send, read, act, admin), for some `brands` or, without any, for all.
 
@@ -59,6 +60,18 @@ def create_key(
     )
     with database.unit_of_work() as session:
         access.add_key(session, stored)
+        audit.record(
+            session,
+            at=now,
+            actor=actor,
+            action="key.created",
+            target=f"key:{key.prefix}",
+            details={
+                "name": stored.name,
+                "scopes": sorted(stored.scopes),
+                "brands": None if limits is None else sorted(limits),
+            },
+        )
     return NewKey(str(key), stored)
 
 
@@ -68,7 +81,7 @@ def list_keys(database: Database) -> Sequence[access.StoredKey]:
         return access.list_keys(session)
 
 
-def revoke_key(database: Database, clock: Clock, prefix: str) -> None:
+def revoke_key(database: Database, clock: Clock, prefix: str, *, actor: str = audit.COMMAND_LINE) -> None:
     """Let a key, named by its prefix (or by all of it), work no more: at once here, within 30 s in other processes.
 
     Raises WrongRequest where there is no such key.
@@ -78,6 +91,7 @@ def revoke_key(database: Database, clock: Clock, prefix: str) -> None:
     with database.unit_of_work() as session:
         if not access.revoke_key(session, name, clock.now()):
             raise WrongRequest(f"there is no key with the prefix {name!r}; `tocsin keys list` shows them")
+        audit.record(session, at=clock.now(), actor=actor, action="key.revoked", target=f"key:{name}")
 
 
 def sign_in_link(
@@ -87,13 +101,16 @@ def sign_in_link(
     base_url: str,
     person: str,
     scopes: frozenset[Scope] = PERSON_SCOPES,
+    brands: frozenset[str] | None = None,
     lifetime: timedelta = LINK_LIFETIME,
 ) -> str:
     """A link that signs `person` in to the page, once. `base_url` is `api.public_url` or where the server listens."""
     if not person.strip():
         raise WrongRequest("say who signs in, by the id in tocsin.yaml: --person lea")
     sessions = Sessions(database, clock, timedelta(0))
-    return base_url.rstrip("/") + sign_in_path(sessions.new_link(person.strip(), scopes=scopes, lifetime=lifetime))
+    return base_url.rstrip("/") + sign_in_path(
+        sessions.new_link(person.strip(), scopes=scopes, brands=brands, lifetime=lifetime)
+    )
 
 
 def _scopes(names: Iterable[str]) -> frozenset[Scope]:

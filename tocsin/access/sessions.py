@@ -58,6 +58,17 @@ class Sessions:
             )
         return token
 
+    def begin(self, person: str, *, scopes: frozenset[Scope], brands: frozenset[str] | None) -> str:
+        """A session for somebody who has proved who they are (password, identity provider): its secret."""
+        token = new_token()
+        now = self._clock.now()
+        with self._database.unit_of_work() as session:
+            access.forget_expired(session, now)
+            access.add_session(
+                session, fingerprint(token), access.Grant(person, scopes, brands, now + self.lifetime), now
+            )
+        return token
+
     def recognise(self, session_token: str) -> Principal:
         """Whose session this is. Raises NotRecognised where it has ended or never was."""
         with self._database.read() as session:

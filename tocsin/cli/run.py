@@ -24,6 +24,8 @@ from tocsin.config import Environment
 from tocsin.observability.logs import configure_logs, logger
 from tocsin.observability.routes import observability_routes
 from tocsin.process import Component, Surroundings, run_components, stop_on_signals
+from tocsin.storage.access import anybody_can_come_in
+from tocsin.storage.database import Database
 from tocsin.web import WebServer
 
 _log = logger(__name__)
@@ -67,6 +69,8 @@ def run(
     if upgrade:
         database = open_database(configuration, environment)
         database.upgrade()
+        if service in (Service.ALL, Service.API):
+            _tell_how_to_come_in(database)
         database.close()
     stop = threading.Event()
     stop_on_signals(stop)
@@ -81,6 +85,19 @@ def run(
             drain_seconds=configuration.bus.drain_timeout.total_seconds() + 10,
             beat=lambda: _end_with_supervisor(stop),
         )
+
+
+def _tell_how_to_come_in(database: Database) -> None:
+    """Nobody can come in before the first key or password is made, and there is no default one."""
+    with database.read() as session:
+        if anybody_can_come_in(session):
+            return
+    print(
+        "Nobody can come in yet. Make the first key, and a link to sign in to the page:\n"
+        "  tocsin keys create --name 'first' --scope admin\n"
+        "  tocsin sign-in --person ID     (an id under 'people' in tocsin.yaml)",
+        flush=True,
+    )
 
 
 def build(service: Service, given: Surroundings, *, port: int | None, receive: bool = False) -> list[Component]:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.access.principals import Scope
-from tocsin.storage.tables.access import ApiKeyTable, SessionTable, SignInLinkTable
+from tocsin.storage.tables.access import ApiKeyTable, FailedSignInTable, PasswordTable, SessionTable, SignInLinkTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,68 @@ def session_grant(session: Session, token_hash: str, at: datetime) -> Grant | No
 def end_session(session: Session, token_hash: str) -> None:
     """Forget a session."""
     session.execute(delete(SessionTable).where(SessionTable.token_hash == token_hash))
+
+
+def end_sessions_of(session: Session, person: str) -> None:
+    """End every session of a person."""
+    session.execute(delete(SessionTable).where(SessionTable.person == person))
+
+
+def set_password(session: Session, person: str, hashed: str, at: datetime) -> None:
+    """Keep the hash of a person's password, in place of an earlier one."""
+    session.merge(PasswordTable(person=person, hashed=hashed, set_at=at))
+
+
+def password_of(session: Session, person: str) -> str | None:
+    """The hash of a person's password; None where there is none."""
+    row = session.get(PasswordTable, person)
+    return None if row is None else row.hashed
+
+
+def remove_password(session: Session, person: str) -> bool:
+    """Forget a person's password; False where there was none."""
+    return (
+        session.execute(
+            delete(PasswordTable).where(PasswordTable.person == person).returning(PasswordTable.person)
+        ).one_or_none()
+        is not None
+    )
+
+
+def people_with_password(session: Session) -> set[str]:
+    """Everybody who can sign in with a password."""
+    return set(session.scalars(select(PasswordTable.person)))
+
+
+def note_failed_sign_in(session: Session, subjects: Iterable[str], at: datetime, *, forget_before: datetime) -> None:
+    """Count a wrong password against each subject, and forget those that are older than anybody counts."""
+    session.execute(delete(FailedSignInTable).where(FailedSignInTable.at < forget_before))
+    session.add_all(FailedSignInTable(subject=subject, at=at) for subject in subjects)
+
+
+def failed_sign_ins(session: Session, subjects: Sequence[str], *, since: datetime) -> dict[str, list[datetime]]:
+    """When each subject had wrong passwords since then, in order."""
+    found: dict[str, list[datetime]] = {subject: [] for subject in subjects}
+    rows = session.scalars(
+        select(FailedSignInTable)
+        .where(FailedSignInTable.subject.in_(subjects), FailedSignInTable.at >= since)
+        .order_by(FailedSignInTable.at)
+    )
+    for row in rows:
+        found[row.subject].append(row.at)
+    return found
+
+
+def forget_failed_sign_ins(session: Session, subject: str) -> None:
+    """A right password: begin to count anew."""
+    session.execute(delete(FailedSignInTable).where(FailedSignInTable.subject == subject))
+
+
+def anybody_can_come_in(session: Session) -> bool:
+    """True where a key or a password exists, so that the first start need not say how to make the first."""
+    return any(
+        session.scalar(select(column).limit(1)) is not None for column in (ApiKeyTable.prefix, PasswordTable.person)
+    )
 
 
 def forget_expired(session: Session, at: datetime) -> None:

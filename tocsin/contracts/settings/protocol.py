@@ -76,6 +76,10 @@ class PersonSettings(Settings):
     """The person's user id in PagerDuty, so that what they acknowledge there is theirs here."""
     quiet: HoursSettings | None = None
     """Hours on the person's clock in which messages below orange wait; orange and red never do."""
+    access: tuple[Literal["read", "act", "admin"], ...] = ("read", "act")
+    """What the person may do once signed in to the page; `admin` is everything, also keys and privacy."""
+    brands: tuple[Identifier, ...] = ()
+    """The brands that the person sees; none written: all."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

@@ -30,6 +30,20 @@ class StorageSettings(Settings):
     url: SecretStr | None = None
 
 
+class IdentityProviderSettings(Settings):
+    """The team's own identity provider (OpenID Connect), to sign in to the page with; register `/sign-in/provider/callback` there."""
+
+    name: str = "OpenID Connect"
+    """What the button is called, such as the company's name for it."""
+    issuer: str = Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
+    """Its address, below which `/.well-known/openid-configuration` is."""
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    """Best given as `${NAME}` from the environment."""
+    claim: str = Field(default="email", min_length=1)
+    """The claim that holds the mail address, or the id, of a person in tocsin.yaml."""
+
+
 class ApiSettings(Settings):
     """Where the API and the page listen; behind a proxy, `public_url` is what links in messages begin with."""
 
@@ -42,6 +56,7 @@ class ApiSettings(Settings):
     """Metrics and health of alert; it serves nothing else."""
     public_url: str | None = None
     session_lifetime: Duration = timedelta(hours=12)
+    identity_provider: IdentityProviderSettings | None = None
     requests_a_minute: int = Field(default=1200, ge=20, le=1_000_000)
     """Of one key or session, in each api process; a tenth of them may come at once."""
 
