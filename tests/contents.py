@@ -41,7 +41,7 @@ class Contents:
     def recount(self, brand: str) -> int:
         """Count what is dirty again, as the evaluator does."""
         with self._database.unit_of_work() as session:
-            return counts.recount(session, brand, self._counting.count, now=self._clock.now())
+            return len(counts.recount(session, brand, self._counting.count, now=self._clock.now()))
 
     def hour_counts(self) -> dict[tuple[str, datetime], dict[str, Any]]:
         """The baseline's memory, after what is dirty was counted again."""

@@ -80,9 +80,11 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         settings=configuration.detection,
         rates=rates,
         profiles=profiles(configuration, card),
-        baseline_key=_fingerprint(card.revision),
+        unknown=BrandProfile(
+            id="", baseline_key=_fingerprint(card.revision), counting_key=counting_key(configuration, card)
+        ),
         complete_up_to=complete_up_to,
-        count=Counting(configuration.detection, rates, clock),
+        count=Counting(configuration.detection, rates, clock, kept=configuration.retention.mentions),
         apply=lambda session, judgement, complete: judged(session, clock, configuration, judgement, complete),
         health=health,
     )
@@ -118,9 +120,16 @@ def profiles(configuration: Configuration, card: NetworkCard) -> dict[str, Brand
             id=brand.id,
             time_zone=brand.time_zone,
             baseline_key=_fingerprint(card.revision, sources, brand.query or "", *brand.names),
+            counting_key=counting_key(configuration, card),
         )
         for brand in configuration.brands
     }
+
+
+def counting_key(configuration: Configuration, card: NetworkCard) -> str:
+    """By what mentions are counted: where it changes, history is counted again from the rows."""
+    thresholds = (card.risk_threshold, card.relevance_threshold, card.toxicity_threshold)
+    return _fingerprint(*map(str, thresholds), *configuration.detection.crisis_words)
 
 
 def _fingerprint(*parts: str) -> str:

@@ -1,50 +1,114 @@
-"""From rows to what detection is given: single mentions of the last day, and the hours of the weeks before, counted again."""
+"""From rows to what detection is given: the last day in columns, and the hours of the weeks before, counted again where needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.alert.detection.observations import HarmfulRates, HourCount, Observation, count_hours
+from services.alert.detection.blocks import HourBlock, build_block, dump_block, keep_stories, load_block
+from services.alert.detection.observations import HarmfulRates, HourCount, Observation, count_hours, start_of_hour
+from services.alert.detection.stories import StoryBook, Telling, untold, write_down
+from services.alert.detection.voices import Quote
 from services.alert.detection.words import crisis_word_finder
 from services.alert.evaluator import Counted
 from tocsin.clock import Clock
 from tocsin.contracts.events import AuthorRole, RiskKind, SentimentLabel, SourceKind
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.storage import counts
+from tocsin.storage import blocks, counts
 from tocsin.storage.counts import ObservedRow
 
-_DAY = timedelta(days=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
 _KINDS = frozenset(RiskKind)
 
 
 class Counting:
-    """Counts a brand's dirty hours again and reads what `judge` needs; see `services.alert.evaluator.Count`."""
+    """Counts a brand's dirty hours again and reads what `judge` needs; see `services.alert.evaluator.Count`.
 
-    def __init__(self, settings: DetectionSettings, rates: HarmfulRates, clock: Clock) -> None:
+    What has not changed since the last evaluation is not looked at again: an hour that nobody wrote to comes as a block.
+    """
+
+    def __init__(
+        self, settings: DetectionSettings, rates: HarmfulRates, clock: Clock, *, kept: timedelta = timedelta(days=400)
+    ) -> None:
+        """`kept`: how long mentions are kept; what is older cannot be counted again."""
+        self._settings = settings
         self._memory = settings.baseline.memory + settings.baseline.guard + _DAY
+        self._kept = kept - _DAY
         self._rates = rates
         self._clock = clock
-        self._speaks_of_crisis: Callable[[str], bool] = crisis_word_finder(settings.crisis_words)
+        self._speaks_of_crisis = crisis_word_finder(settings.crisis_words)
 
     def __call__(self, session: Session, brand: str, since: datetime, instant: datetime) -> Counted:
         """In the evaluator's transaction: the brand is locked."""
-        counts.recount(session, brand, self.count, now=self._clock.now())
-        rows = counts.observations(session, brand, since, instant + _MOMENT)
+        first = start_of_hour(since)
+        built: dict[datetime, HourBlock] = {}
+
+        def count(rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
+            observations = [observed(row) for row in rows]
+            built.update(self._blocks(observations, first))
+            return self._counts(observations)
+
+        dirty = counts.recount(session, brand, count, now=self._clock.now())
+        until = max([instant, *(hour for hour in dirty if hour >= first)]) + _MOMENT
+        stored = {hour: load_block(data) for hour, data in blocks.load(session, brand, first, until).items()}
+        changed = {hour: keep_stories(block, stored.get(hour)) for hour, block in built.items()}
+        changed |= {hour: self._block(()) for hour in dirty if hour in stored and hour not in built}
+        for hour in [hour for hour, block in stored.items() if block is None and hour not in changed]:
+            rows = counts.observations(session, brand, hour, hour + _HOUR)
+            changed[hour] = self._block([observed(row) for row in rows])
+        known = {hour: block for hour, block in stored.items() if block is not None} | changed
+        told = self._tell_stories(session, brand, known, instant)
+        known |= told
+        written = {hour: dump_block(known[hour]) for hour in {*changed, *told}}
+        blocks.save(session, brand, written, since=first)
         history = counts.history(session, brand, instant - self._memory, instant + _MOMENT)
         return Counted(
-            observations=[observed(row) for row in rows],
+            blocks=known,
             history=[HourCount.from_json(hour, numbers) for hour, numbers in history],
+            quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids).items()},
+        )
+
+    def forget_counts(self, session: Session, brand: str, instant: datetime) -> None:
+        """Have every hour of the memory counted again: what a count means has changed (a threshold, the crisis words)."""
+        counts.mark_all_dirty(
+            session, brand, start_of_hour(max(instant - self._memory, self._clock.now() - self._kept))
         )
 
     def count(self, rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
         """The counts of the hours that these rows are in, as JSON."""
-        counted = count_hours((observed(row) for row in rows), self._rates, self._speaks_of_crisis)
+        return self._counts([observed(row) for row in rows])
+
+    def _counts(self, observations: Sequence[Observation]) -> dict[datetime, dict[str, Any]]:
+        counted = count_hours(observations, self._rates, self._speaks_of_crisis)
         return {hour.hour: hour.to_json() for hour in counted}
+
+    def _blocks(self, observations: Sequence[Observation], first: datetime) -> dict[datetime, HourBlock]:
+        hours: dict[datetime, list[Observation]] = {}
+        for item in observations:
+            hour = start_of_hour(item.at)
+            if hour >= first:
+                hours.setdefault(hour, []).append(item)
+        return {hour: self._block(items) for hour, items in hours.items()}
+
+    def _block(self, observations: Sequence[Observation]) -> HourBlock:
+        return build_block(observations, self._rates, self._speaks_of_crisis)
+
+    def _tell_stories(
+        self, session: Session, brand: str, known: Mapping[datetime, HourBlock], instant: datetime
+    ) -> dict[datetime, HourBlock]:
+        """Give new mentions their stories; the blocks that this changes."""
+        new = {hour: ids for hour, block in known.items() if (ids := untold(block, instant))}
+        if not new:
+            return {}
+        book = StoryBook.open(self._settings.stories, blocks.load_book(session, brand))
+        rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids])
+        given = book.assign(Telling(*row) for row in rows)
+        blocks.save_book(session, brand, book.dump())
+        return {hour: write_down(known[hour], given) for hour in new}
 
 
 def observed(row: ObservedRow) -> Observation:
@@ -61,13 +125,13 @@ def observed(row: ObservedRow) -> Observation:
         relevance=row.relevance,
         language=row.language,
         followers=row.followers,
-        author_name=row.author_name,
         role=AuthorRole(row.role),
         source=row.source,
         source_kind=SourceKind(row.source_kind),
         text=row.text,
         copy_key=row.copy_key,
         engagement=row.engagement,
+        repost=row.repost,
         wakes=row.wakes,
         counted=row.role != AuthorRole.OWN,
     )

@@ -11,12 +11,15 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from services.alert.detection.judge import INSTANT, judge, observed_since
-from services.alert.detection.observations import HarmfulRates, HourCount, Observation
+from services.alert.detection.blocks import HourBlock
+from services.alert.detection.judge import INSTANT, Judge, observed_since
+from services.alert.detection.observations import HarmfulRates, HourCount
 from services.alert.detection.state import BrandProfile, BrandState, Judgement
+from services.alert.detection.voices import Quotes
 from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock
 from tocsin.contracts.settings.detection import DetectionSettings
@@ -44,12 +47,25 @@ POLL_SECONDS = 1.0
 class Counted:
     """What the database knows of a brand at an instant."""
 
-    observations: list[Observation]
+    blocks: Mapping[datetime, HourBlock]
+    """The mentions since `observed_since(instant)`, by the start of their hour."""
     history: list[HourCount]
+    quotes: Quotes
+    """Works until the transaction ends."""
 
 
-Count = Callable[[Session, str, datetime, datetime], Counted]
-"""(session, brand, since, instant): count dirty hours again, then single mentions since `since` and the hours of the baseline."""
+class Count(Protocol):
+    """What the database knows of a brand."""
+
+    def __call__(self, session: Session, brand: str, since: datetime, instant: datetime) -> Counted:
+        """Count dirty hours again, then the mentions since `since` and the hours of the baseline."""
+        ...
+
+    def forget_counts(self, session: Session, brand: str, instant: datetime) -> None:
+        """Have everything counted again at the next call: what a count means has changed."""
+        ...
+
+
 Apply = Callable[[Session, Judgement, datetime | None], object]
 """(session, judgement, complete up to): open, raise or lower the brand's incident; what it returns is not looked at."""
 Completeness = Callable[[Session], datetime | None]
@@ -70,20 +86,20 @@ class Evaluator:
         settings: DetectionSettings,
         rates: HarmfulRates,
         profiles: Mapping[str, BrandProfile],
-        baseline_key: str,
+        unknown: BrandProfile,
         complete_up_to: Completeness,
         count: Count,
         apply: Apply,
         health: Health,
     ) -> None:
-        """`owner` is unique to the process; `baseline_key` is that of brands which the configuration does not know."""
+        """`owner` is unique to the process; `unknown` is the profile of brands which the configuration does not know."""
         self._database = database
         self._clock = clock
         self._owner = owner
         self._settings = settings
         self._rates = rates
         self._profiles = profiles
-        self._baseline_key = baseline_key
+        self._unknown = unknown
         self._complete_up_to = complete_up_to
         self._count = count
         self._apply = apply
@@ -127,16 +143,20 @@ class Evaluator:
                     session, brand, self._owner, due_at=max(instant, min(now + LOOK_AGAIN, instant + PATIENCE))
                 )
                 return None
-            counted = self._count(session, brand, observed_since(instant), instant)
-            judgement = judge(
-                instant,
-                self._profiles.get(brand) or BrandProfile(id=brand, baseline_key=self._baseline_key),
-                counted.observations,
-                counted.history,
+            state, profile = (
                 _remembered(status),
-                self._settings,
-                self._rates,
+                self._profiles.get(brand) or self._unknown.model_copy(update={"id": brand}),
+            )
+            if state.counting_key != profile.counting_key:
+                self._count.forget_counts(session, brand, instant)
+            counted = self._count(session, brand, observed_since(instant), instant)
+            judgement = Judge(profile, self._settings, self._rates).judge(
+                instant,
+                counted.blocks,
+                counted.history,
+                state,
                 complete_up_to=complete or datetime.fromtimestamp(0, UTC),
+                quotes=counted.quotes,
             )
             brands.save(
                 session,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, select, type_coerce
+from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from tocsin.storage import brands
@@ -39,7 +39,6 @@ class ObservedRow(NamedTuple):
     relevance: float
     language: str | None
     followers: int | None
-    author_name: str | None
     role: str
     source: str
     source_kind: str
@@ -48,6 +47,8 @@ class ObservedRow(NamedTuple):
     copy_key: str
     engagement: int
     """Likes, reposts and replies."""
+    repost: bool
+    """It passes on somebody else's text and says so; unknown, so false, of a hidden mention."""
     wakes: bool
 
 
@@ -80,8 +81,8 @@ def brands_with_dirty_hours(session: Session) -> list[str]:
     return list(session.scalars(select(DirtyHourTable.brand).distinct().order_by(DirtyHourTable.brand)))
 
 
-def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -> int:
-    """Count the dirty hours of a brand again from its rows; returns how many hours.
+def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -> list[datetime]:
+    """Count the dirty hours of a brand again from its rows; returns these hours.
 
     The brand is locked, so that two evaluators never write an older count over a newer one. Marks are read before the rows
     and only those that were read are taken away: what a handler is just committing keeps its own mark.
@@ -89,7 +90,7 @@ def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -
     brands.lock(session, brand, now=now)
     marks = session.execute(select(DirtyHourTable.id, DirtyHourTable.hour).where(DirtyHourTable.brand == brand)).all()
     if not marks:
-        return 0
+        return []
     hours = sorted({mark.hour for mark in marks})
     for first, last in _runs(hours):
         counted = count(observations(session, brand, first, last + HOUR))
@@ -102,7 +103,7 @@ def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -
             .where(DirtyHourTable.id.in_(seen[start : start + 1000]))
             .execution_options(synchronize_session=False)
         )
-    return len(hours)
+    return hours
 
 
 def observations(session: Session, brand: str, since: datetime, until: datetime) -> list[ObservedRow]:
@@ -122,13 +123,13 @@ def observations(session: Session, brand: str, since: datetime, until: datetime)
             link.relevance,
             mention.language,
             mention.author_followers,
-            mention.author_name,
             mention.author_role,
             mention.source,
             mention.source_kind,
             func.substr(func.coalesce(mention.text, mention.crisis_words), 1, OPENING),
             mention.copy_key,
             func.coalesce(mention.likes, 0) + func.coalesce(mention.reposts, 0) + func.coalesce(mention.replies, 0),
+            or_(mention.repost_of.is_not(None), func.lower(func.substr(mention.text, 1, 4)).like("rt @")),
             mention.wakes,
         )
         .select_from(MentionBrandTable.__table__.join(MentionTable.__table__, mention.id == link.mention_id))

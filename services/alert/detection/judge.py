@@ -156,6 +156,8 @@ class Judge:
             earliest = spoken
         if earliest is not None and (state.known_since is None or earliest < state.known_since):
             changes["known_since"] = earliest
+        if state.counting_key != self._brand.counting_key:
+            changes["counting_key"] = self._brand.counting_key
         key = self._brand.baseline_key
         if state.baseline_key is None:
             changes["baseline_key"] = key

@@ -31,6 +31,8 @@ class BrandProfile(BaseModel):
     """IANA name; the baseline compares Monday 9 o'clock with other Mondays at 9 there."""
     baseline_key: str = ""
     """A fingerprint of query, sources and the neural network's revision; a change marks a break."""
+    counting_key: str = ""
+    """A fingerprint of the thresholds and words by which mentions are counted; after a change all are counted again."""
 
 
 class Interval(BaseModel):
@@ -79,6 +81,7 @@ class BrandState(BaseModel):
     known_since: Instant | None = None
     """The first hour of history that was ever seen."""
     baseline_key: str | None = None
+    counting_key: str | None = None
     broken_at: Instant | None = None
     """The latest change of query, sources or neural network."""
     judged: Instant | None = None

@@ -11,7 +11,7 @@ import pytest
 from services.alert.counting import Counting
 from services.alert.detection.backtest import run_backtest
 from services.alert.detection.observations import HarmfulRates
-from services.alert.detection.state import Judgement
+from services.alert.detection.state import BrandProfile, Judgement
 from services.alert.evaluator import CATCH_UP, PATIENCE, Evaluator, next_instant
 from services.alert.handler import AlertHandler
 from tests.records import NOON, classified, record
@@ -50,7 +50,7 @@ class Installation:
             settings=SETTINGS,
             rates=RATES,
             profiles={},
-            baseline_key="",
+            unknown=BrandProfile(id=""),
             complete_up_to=lambda _session: self.complete_up_to,
             count=Counting(SETTINGS, RATES, self.clock),
             apply=lambda _session, judgement, _complete: self.applied.append(judgement),

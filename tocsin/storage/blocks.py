@@ -1,0 +1,112 @@
+"""Hours in columns and story books: what an evaluation reads instead of ten thousand rows. Both are detection's own bytes.
+
+Only who holds the brand's lock (`brands.lock`) writes them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from tocsin.storage.base import upsert
+from tocsin.storage.counts import OPENING
+from tocsin.storage.tables.detection import HourBlockTable, StoryBookTable
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+
+_AT_ONCE = 500
+
+
+class TellingRow(NamedTuple):
+    """What a mention is grouped by: its opening, the key of its copies, and its embedding (signed bytes, if it has one)."""
+
+    mention_id: str
+    at: datetime
+    text: str
+    copy_key: str
+    embedding: bytes | None
+
+
+def load(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, bytes]:
+    """The blocks of the hours that begin from `since` (included) to `until`."""
+    rows = session.execute(
+        select(HourBlockTable.hour, HourBlockTable.data).where(
+            HourBlockTable.brand == brand, HourBlockTable.hour >= since, HourBlockTable.hour < until
+        )
+    )
+    return {row.hour: row.data for row in rows}
+
+
+def save(session: Session, brand: str, blocks: Mapping[datetime, bytes], *, since: datetime) -> None:
+    """Write these blocks, and forget those of the hours before `since`."""
+    rows = [{"brand": brand, "hour": hour, "data": data} for hour, data in sorted(blocks.items())]
+    if rows:
+        statement = upsert(session, HourBlockTable)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[HourBlockTable.brand, HourBlockTable.hour], set_={"data": statement.excluded.data}
+            ),
+            rows,
+        )
+        session.execute(
+            delete(HourBlockTable)
+            .where(HourBlockTable.brand == brand, HourBlockTable.hour < since)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def load_book(session: Session, brand: str) -> bytes | None:
+    """The story book of a brand; None where it has none yet."""
+    return session.execute(select(StoryBookTable.data).where(StoryBookTable.brand == brand)).scalar_one_or_none()
+
+
+def save_book(session: Session, brand: str, data: bytes) -> None:
+    """Write the story book of a brand."""
+    statement = upsert(session, StoryBookTable).values(brand=brand, data=data)
+    session.execute(
+        statement.on_conflict_do_update(index_elements=[StoryBookTable.brand], set_={"data": statement.excluded.data})
+    )
+
+
+def tellings(session: Session, brand: str, identifiers: Iterable[str]) -> list[TellingRow]:
+    """What these mentions of a brand are grouped by; those that are gone are left out."""
+    found = []
+    for chunk in _chunks(identifiers):
+        rows = session.execute(
+            select(
+                MentionBrandTable.mention_id,
+                MentionBrandTable.published_at,
+                func.substr(func.coalesce(MentionTable.text, ""), 1, OPENING),
+                MentionTable.copy_key,
+                MentionBrandTable.embedding,
+            )
+            .join(MentionTable, MentionTable.id == MentionBrandTable.mention_id)
+            .where(MentionBrandTable.brand == brand, MentionBrandTable.mention_id.in_(chunk))
+        )
+        found += [TellingRow(str(row[0]), *row[1:]) for row in rows.all()]
+    return found
+
+
+def quotes(session: Session, identifiers: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """What these mentions say (their opening; of a hidden one, its crisis words) and the name of who said it."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for chunk in _chunks(identifiers):
+        rows = session.execute(
+            select(
+                MentionTable.id,
+                func.substr(func.coalesce(MentionTable.text, MentionTable.crisis_words), 1, OPENING),
+                func.coalesce(MentionTable.author_name, MentionTable.author_id),
+            ).where(MentionTable.id.in_(chunk))
+        )
+        found.update((str(row[0]), (row[1], row[2])) for row in rows.all())
+    return found
+
+
+def _chunks(identifiers: Iterable[str]) -> Iterable[list[uuid.UUID]]:
+    ordered = sorted({uuid.UUID(item) for item in identifiers})
+    for start in range(0, len(ordered), _AT_ONCE):
+        yield ordered[start : start + _AT_ONCE]
