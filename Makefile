@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types tests bench bench-classify bench-detect-quality bench-nab lock clean help
+.PHONY: demo test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab lock clean help
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
@@ -26,10 +26,13 @@ types: $(VENV)/.installed-dev
 tests: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: bench-classify bench-nab bench-detect-quality
+bench: bench-classify bench-detect bench-nab bench-detect-quality
 
 bench-classify: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_classify $(ARGS)
+
+bench-detect: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.load.bench_detect $(ARGS)
 
 bench-detect-quality: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_detect_quality $(ARGS)

@@ -79,6 +79,22 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def postgresql_for_benchmarks() -> Iterator[str | None]:
+    """The URL of an empty database of its own on a server as tests have it; None where there is none."""
+    given = os.environ.get("DATABASE_URL", "")
+    if given.startswith("postgres"):
+        with _postgresql_database(given, template="template0") as url:
+            yield url
+        return
+    binaries = _binaries()
+    if binaries is None:
+        yield None
+        return
+    with _Server(binaries) as server, _postgresql_database(server, template="template0") as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "tocsin.sqlite"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.alert.detection.blocks import HourBlock, build_block, dump_block, keep_stories, load_block
+from services.alert.detection.blocks import HourBlock, build_block, dump_block, keep_stories, load_block, marks_of
 from services.alert.detection.observations import HarmfulRates, HourCount, Observation, count_hours, start_of_hour
 from services.alert.detection.stories import StoryBook, Telling, untold, write_down
 from services.alert.detection.voices import Quote
@@ -68,7 +70,7 @@ class Counting:
         history = counts.history(session, brand, instant - self._memory, instant + _MOMENT)
         return Counted(
             blocks=known,
-            history=[HourCount.from_json(hour, numbers) for hour, numbers in history],
+            history=[_hour_count(hour, numbers) for hour, numbers in history],
             quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids).items()},
         )
 
@@ -95,7 +97,7 @@ class Counting:
         return {hour: self._block(items) for hour, items in hours.items()}
 
     def _block(self, observations: Sequence[Observation]) -> HourBlock:
-        return build_block(observations, self._rates, self._speaks_of_crisis)
+        return build_block(marks_of(observations, self._rates, self._speaks_of_crisis))
 
     def _tell_stories(
         self, session: Session, brand: str, known: Mapping[datetime, HourBlock], instant: datetime
@@ -104,11 +106,17 @@ class Counting:
         new = {hour: ids for hour, block in known.items() if (ids := untold(block, instant))}
         if not new:
             return {}
-        book = StoryBook.open(self._settings.stories, blocks.load_book(session, brand))
+        book = StoryBook(self._settings.stories, blocks.load_book(session, brand))
         rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids])
         given = book.assign(Telling(*row) for row in rows)
         blocks.save_book(session, brand, book.dump())
         return {hour: write_down(known[hour], given) for hour in new}
+
+
+@lru_cache(maxsize=65_536)
+def _hour_count(hour: datetime, numbers: str) -> HourCount:
+    # Keyed by what is written there, so it is right whoever counted the hour again; about 1 kB an entry.
+    return HourCount.from_json(hour, json.loads(numbers))
 
 
 def observed(row: ObservedRow) -> Observation:

@@ -7,12 +7,13 @@ of it: what stands late in the file came late.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.alert.detection.blocks import HourBlock, build_block, keep_stories
+from services.alert.detection.blocks import HourBlock, Marked, build_block, keep_stories, mark
 from services.alert.detection.judge import INSTANT, OBSERVED, Judge
 from services.alert.detection.lateness import wakes
 from services.alert.detection.observations import (
@@ -158,6 +159,7 @@ class _BrandReplay:
     rates: HarmfulRates
     state: BrandState = field(default_factory=BrandState)
     recent: dict[datetime, dict[str, tuple[int, Observation]]] = field(default_factory=dict)
+    marked: dict[datetime, dict[str, Marked]] = field(default_factory=lambda: defaultdict(dict))
     blocks: dict[datetime, HourBlock] = field(default_factory=dict)
     dirty: set[datetime] = field(default_factory=set)
     tallies: dict[datetime, HourTally] = field(default_factory=dict)
@@ -169,7 +171,7 @@ class _BrandReplay:
     def __post_init__(self) -> None:
         self.judge_of_brand = Judge(self.profile, self.settings, self.rates)
         self.speaks_of_crisis = crisis_word_finder(self.settings.crisis_words)
-        self.stories = StoryBook.open(self.settings.stories)
+        self.stories = StoryBook(self.settings.stories)
 
     def add(self, mention: ClassifiedMention, received: datetime) -> None:
         """Take in a mention that came at `received`."""
@@ -181,6 +183,7 @@ class _BrandReplay:
         if known is not None and known[0] >= mention.version:
             return
         held[observation.mention_id] = (mention.version, observation)
+        self._mark(hour, observation)
         self.dirty.add(hour)
         self.stale.add(hour)
         if received - hour > OBSERVED - 2 * HOUR:
@@ -192,10 +195,15 @@ class _BrandReplay:
         else:
             self._tally(observation)
 
+    def _mark(self, hour: datetime, observation: Observation) -> None:
+        if observation.wakes and observation.counts(self.rates):
+            self.marked[hour][observation.mention_id] = mark(observation, self.rates, self.speaks_of_crisis)
+        else:
+            self.marked[hour].pop(observation.mention_id, None)
+
     def _tally(self, observation: Observation) -> None:
         if observation.counts(self.rates):
-            hour = start_of_hour(observation.at)
-            self.tallies[hour].add(observation, self.rates, self.speaks_of_crisis)
+            self.tallies[start_of_hour(observation.at)].add(observation, self.rates, self.speaks_of_crisis)
 
     def busy(self, instant: datetime) -> bool:
         """Is there anything to judge at `instant`: a level, a confirmation to wait for, or a mention in the last day?"""
@@ -211,9 +219,7 @@ class _BrandReplay:
         if not self.busy(instant):
             return None
         for hour in self.dirty:
-            items = (item for _, item in self.recent[hour].values())
-            built = build_block(items, self.rates, self.speaks_of_crisis)
-            self.blocks[hour] = keep_stories(built, self.blocks.get(hour))
+            self.blocks[hour] = keep_stories(build_block(self.marked[hour].values()), self.blocks.get(hour))
         self.dirty.clear()
         self._tell_stories(instant)
         for hour in self.stale:
@@ -249,6 +255,7 @@ class _BrandReplay:
         # Whole mentions are kept for two days, so that a repeated or corrected line is known; then tallies alone.
         for old in [item for item in self.recent if hour - item > 2 * OBSERVED]:
             del self.recent[old]
+            self.marked.pop(old, None)
         for old in [item for item in self.tallies if hour - item > kept]:
             del self.tallies[old]
             self.counts.pop(old, None)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -75,46 +75,87 @@ def number_of(key: str) -> int:
     return (number & 0x7FFF_FFFF_FFFF_FFFF) or 1
 
 
-def build_block(
-    observations: Iterable[Observation], rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]
-) -> HourBlock:
-    """The columns of one clock hour, whatever the order in which its mentions came."""
-    kept = sorted(
-        ((item.at.timestamp(), item.mention_id, item) for item in observations if item.wakes and item.counts(rates)),
-        key=itemgetter(0, 1),
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One mention, made ready to be put into a block; it does not depend on the others of its hour."""
+
+    id: str
+    seconds: float
+    author: int
+    followers: int
+    engagement: int
+    copies: int
+    kinds: int
+    language: str
+    source: str
+    flags: int
+    toxic: bool
+
+
+def mark(item: Observation, rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]) -> Marked:
+    """What a block holds of a mention that wakes and counts."""
+    harmful = item.negative or item.risk >= rates.risk_threshold
+    flags = HARMFUL if harmful else 0
+    if item.text and speaks_of_crisis(item.text):
+        flags |= CRISIS
+    if item.role is AuthorRole.PRESS or item.source_kind is SourceKind.PRESS:
+        flags |= PRESS
+    if item.repost:
+        flags |= REPOST
+    own = f"?{item.mention_id}"
+    return Marked(
+        id=item.mention_id,
+        seconds=item.at.timestamp(),
+        author=number_of(item.author or own),
+        followers=-1 if item.followers is None else item.followers,
+        engagement=item.engagement,
+        copies=number_of(item.copy_key or own),
+        kinds=bits_of(item.kinds) if item.kinds else 0,
+        language=primary_language(item.language),
+        source=item.source,
+        flags=flags,
+        toxic=harmful and item.toxicity >= rates.toxicity_threshold,
     )
-    seen: dict[int, int] = {}
+
+
+def build_block(marked: Iterable[Marked]) -> HourBlock:
+    """The columns of one clock hour, whatever the order in which its mentions came."""
+    ordered = sorted(marked, key=attrgetter("seconds", "id"))
     languages: dict[str, int] = {}
     sources: dict[str, int] = {}
-    rows = np.empty(len(kept), dtype=ROW)
-    risky, toxic_from = rates.risk_threshold, rates.toxicity_threshold
-    for index, (seconds, mention_id, item) in enumerate(kept):
-        author = number_of(item.author or f"?{mention_id}")
-        flags = HARMFUL if item.negative or item.risk >= risky else 0
-        new = FIRST | (FIRST_HARMFUL if flags else 0)
-        new |= FIRST_TOXIC if flags and item.toxicity >= toxic_from else 0
-        before = seen.get(author, 0)
-        seen[author] = before | new
-        flags |= new & ~before
-        if item.text and speaks_of_crisis(item.text):
-            flags |= CRISIS
-        if item.role is AuthorRole.PRESS or item.source_kind is SourceKind.PRESS:
-            flags |= PRESS
-        if item.repost:
-            flags |= REPOST
-        rows[index] = (
-            seconds,
-            author,
-            -1 if item.followers is None else item.followers,
-            item.engagement,
-            number_of(item.copy_key or f"?{mention_id}"),
-            0,
-            bits_of(item.kinds) if item.kinds else 0,
-            languages.setdefault(primary_language(item.language), len(languages)),
-            sources.setdefault(item.source, len(sources)),
-            flags,
-        )
-    return HourBlock(tuple(mention_id for _, mention_id, _ in kept), rows, tuple(languages), tuple(sources))
+    rows = np.array(
+        [
+            (
+                item.seconds,
+                item.author,
+                item.followers,
+                item.engagement,
+                item.copies,
+                0,
+                item.kinds,
+                languages.setdefault(item.language, len(languages)),
+                sources.setdefault(item.source, len(sources)),
+                item.flags,
+            )
+            for item in ordered
+        ],
+        dtype=ROW,
+    )
+    everything = np.arange(len(rows))
+    harmful = np.flatnonzero(rows["flags"] & HARMFUL)
+    toxic = np.flatnonzero(np.fromiter((item.toxic for item in ordered), dtype=bool, count=len(ordered)))
+    for flag, which in ((FIRST, everything), (FIRST_HARMFUL, harmful), (FIRST_TOXIC, toxic)):
+        # The first of each author, because `unique` tells the first place of each value.
+        _, first = np.unique(rows["author"][which], return_index=True)
+        rows["flags"][which[first]] |= flag
+    return HourBlock(tuple(item.id for item in ordered), rows, tuple(languages), tuple(sources))
+
+
+def marks_of(
+    observations: Iterable[Observation], rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]
+) -> list[Marked]:
+    """Those that may wake somebody and count, made ready."""
+    return [mark(item, rates, speaks_of_crisis) for item in observations if item.wakes and item.counts(rates)]
 
 
 def blocks_of(
@@ -125,7 +166,7 @@ def blocks_of(
     for observation in observations:
         hours.setdefault(int(observation.at.timestamp() // 3600), []).append(observation)
     return {
-        datetime.fromtimestamp(hour * 3600, UTC): build_block(items, rates, speaks_of_crisis)
+        datetime.fromtimestamp(hour * 3600, UTC): build_block(marks_of(items, rates, speaks_of_crisis))
         for hour, items in hours.items()
     }
 

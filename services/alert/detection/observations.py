@@ -8,6 +8,7 @@ mentions leave nothing behind.
 from __future__ import annotations
 
 from binascii import a2b_base64
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -268,13 +269,14 @@ class HourTally:
             pair[0] += 1
             pair[1] += flags & _HARMFUL
         entries = self.authors.values()
+        flagged = Counter(flags for _, _, flags in entries)
         return HourCount(
             hour=self.hour,
             mentions=self.mentions,
             authors=len(self.authors),
-            harmful=sum(flags & _HARMFUL for _, _, flags in entries),
-            toxic=sum(bool(flags & _TOXIC) for _, _, flags in entries),
-            crisis=sum(bool(flags & _CRISIS) for _, _, flags in entries),
+            harmful=sum(number for flags, number in flagged.items() if flags & _HARMFUL),
+            toxic=sum(number for flags, number in flagged.items() if flags & _TOXIC),
+            crisis=sum(number for flags, number in flagged.items() if flags & _CRISIS),
             followers=sum(followers for _, followers, _ in entries if followers >= 0),
             with_followers=sum(followers >= 0 for _, followers, _ in entries),
             languages={language: LanguageCount(*languages[language]) for language in sorted(languages)},
