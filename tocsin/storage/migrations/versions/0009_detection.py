@@ -1,7 +1,7 @@
 """Hours in columns, stories, and watch rules that rang.
 
-Revision ID: 0008_detection
-Revises: 0007_search
+Revision ID: 0009_detection
+Revises: 0008_room
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from tocsin.storage.base import UtcDateTime, Word
 
-revision = "0008_detection"
-down_revision = "0007_search"
+revision = "0009_detection"
+down_revision = "0008_room"
 branch_labels = None
 depends_on = None
 
