@@ -45,6 +45,15 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/sign-in", None),
     Door("GET", "/sign-in/provider", None),
     Door("GET", "/sign-in/provider/callback", None),
+    # Open, and of no use without a link or a signature.
+    Door("GET", "/a/{token}", None),
+    Door("POST", "/a/{token}", None),
+    Door("POST", "/callbacks/twilio/key/{channel}/{token}", None),
+    Door("POST", "/callbacks/twilio/status/{channel}/{token}", None),
+    Door("POST", "/callbacks/vonage/key/{channel}/{token}", None),
+    Door("POST", "/callbacks/vonage/status/{channel}/{token}", None),
+    Door("POST", "/callbacks/slack/{channel}", None),
+    Door("POST", "/callbacks/pagerduty/{channel}", None),
     # The description and the live stream.
     Door("GET", "/v1/openapi.json", R),
     Door("GET", "/v1/stream", R),

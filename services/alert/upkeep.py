@@ -13,7 +13,7 @@ from tocsin.clock import Clock
 from tocsin.contracts.settings.services import RetentionSettings
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import leases, links, mentions, outbox
+from tocsin.storage import callbacks, leases, links, mentions, outbox
 from tocsin.storage.database import Database
 
 _log = logger(__name__)
@@ -72,6 +72,7 @@ class Upkeep:
             tombstones = mentions.forget_tombstones(session, complete) if complete is not None else 0
             events = outbox.purge(session, now - self._retention.bus)
             links.forget_expired(session, now - LINKS_KEPT)
+            callbacks.forget(session, now - LINKS_KEPT)
         old = 0
         while not stop.is_set():
             with self._database.unit_of_work() as session:

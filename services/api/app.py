@@ -21,7 +21,17 @@ from services.api.live import LiveHead, OpenStreams
 from services.api.pages.figures import RememberedFigures
 from services.api.pages.rendering import FOLDER
 from services.api.permission import Reader
-from services.api.routes import access, brands, incidents, mentions, pages, signing_in, stream
+from services.api.routes import (
+    access,
+    acknowledge_links,
+    brands,
+    callbacks,
+    incidents,
+    mentions,
+    pages,
+    signing_in,
+    stream,
+)
 from services.api.throttle import Throttle
 from tocsin import problems
 from tocsin.access.identity_provider import IdentityProvider
@@ -99,6 +109,8 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(_description(app))
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(acknowledge_links.router)
+    app.include_router(callbacks.router)
     app.include_router(observability_routes(surroundings.health))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     # From the inside to the outside: the last one added is the first that a request comes to.

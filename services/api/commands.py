@@ -30,12 +30,21 @@ def acknowledge(
     present one.
     """
 
+    decided = acknowledging(context, principal.actor, level=level, version=version)
+    return _execute(context, principal, incident_id, decided)
+
+
+def acknowledging(
+    context: ApiContext, actor: str, *, level: Level | None, version: int | None
+) -> Callable[[Incident, datetime], Decision]:
+    """What `acknowledge` decides for an incident that is locked, whichever way it was asked for."""
+
     def decided(incident: Incident, now: datetime) -> Decision:
         held = incident.acknowledged
         if (
             incident.state is IncidentState.ACKNOWLEDGED
             and held is not None
-            and held.by == principal.actor
+            and held.by == actor
             and held.level >= incident.level
             and now - held.at < REPEATED_WITHIN
         ):
@@ -43,9 +52,9 @@ def acknowledge(
         if version is not None and version != incident.version and incident.state.open:
             reason = f"the incident is at version {incident.version}, not {version}; look again, then acknowledge that"
             return Decision(incident, refused=Refusal(RefusalKind.STALE, reason))
-        return _decide(context, incident, Acknowledge(actor=principal.actor, level=level), now)
+        return _decide(context, incident, Acknowledge(actor=actor, level=level), now)
 
-    return _execute(context, principal, incident_id, decided)
+    return decided
 
 
 def resolve(
@@ -57,6 +66,11 @@ def resolve(
         return _decide(context, incident, Resolve(actor=principal.actor, version=version, verdict=verdict), now)
 
     return _execute(context, principal, incident_id, decided)
+
+
+def refused(refusal: Refusal) -> Problem:
+    """What the state machine's refusal answers with."""
+    return Problem(_STATUS[refusal.kind], detail=refusal.reason)
 
 
 def unknown_incident(incident_id: UUID) -> Problem:
@@ -82,5 +96,5 @@ def _execute(
         except incidents.IncidentNotFound as error:
             raise unknown_incident(incident_id) from error
     if decision.refused is not None:
-        raise Problem(_STATUS[decision.refused.kind], detail=decision.refused.reason)
+        raise refused(decision.refused)
     return decision.incident

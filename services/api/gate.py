@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.alert.protocol.answers import ACKNOWLEDGE_PATH
 from tocsin.access.principals import NotRecognised, Principal
 from tocsin.access.secrets import form_token, same
 from tocsin.access.sessions import Sessions
@@ -35,6 +36,8 @@ _BOUNDED_BY_THEIR_ROUTE = {"/v1/mentions"}
 """Where one process serves everything, mentions come in here, too; they are larger than commands."""
 _SIGN_IN = "/sign-in"
 _STATIC = "/static/"
+_CALLBACKS = "/callbacks/"
+"""Services that carry our messages call back here; each proves itself by a signature of its own."""
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -170,12 +173,12 @@ def session_cookie(headers: Headers) -> str | None:
 
 
 def _open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith((_STATIC, _SIGN_IN + "/")) or _by_a_link(path)
+    return path in OPEN_PATHS or path.startswith((_STATIC, _CALLBACKS, _SIGN_IN + "/")) or _by_a_link(path)
 
 
 def _by_a_link(path: str) -> bool:
     """Paths that are opened by the link in the request, and answer nothing without one."""
-    return path == _SIGN_IN or path.startswith(links.PREFIX)
+    return path == _SIGN_IN or path.startswith((links.PREFIX, ACKNOWLEDGE_PATH))
 
 
 def _wants_page(scope: Scope, headers: Headers) -> bool:

@@ -93,6 +93,11 @@ NOTIFICATIONS_DEAD = Counter(
     "Messages that were given up; each can be sent again by hand.",
     ["channel", "kind"],
 )
+CALLBACKS_REFUSED = Counter(
+    "tocsin_callbacks_refused_total",
+    "Calls back of services (Twilio, Vonage, Slack, PagerDuty) whose proof was forged or out of date.",
+    ["service", "why"],
+)
 NOTIFICATION_FIRST_ATTEMPT_SECONDS = Histogram(
     "tocsin_notification_first_attempt_seconds",
     "From the decision to call somebody to the first attempt on each channel.",

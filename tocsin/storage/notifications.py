@@ -28,6 +28,12 @@ class AttemptOutcome(StrEnum):
 
     ACCEPTED = "accepted"
     """The channel took it; that is not yet read, let alone answered."""
+    DELIVERED = "delivered"
+    """It arrived at the telephone, says the carrier."""
+    ANSWERED = "answered"
+    """Somebody, or a mailbox, picked up."""
+    ACKNOWLEDGED = "acknowledged"
+    """Its receiver acknowledged by it."""
     RETRY = "retry"
     """It did not take it, and may later."""
     REJECTED = "rejected"
@@ -44,6 +50,9 @@ class NotificationOutcome(StrEnum):
     """What became of a message in the end; None while it waits."""
 
     ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    ANSWERED = "answered"
+    ACKNOWLEDGED = "acknowledged"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     UNKNOWN = "unknown"
@@ -187,6 +196,8 @@ def finish(
             NotificationTable.id == notification_id,
             NotificationTable.claimed_by == owner,
             NotificationTable.attempts == claimed.attempt,
+            # It may have been acknowledged before the channel said that it took it.
+            NotificationTable.outcome.is_(None),
         )
         .values(**values)
     )
@@ -309,6 +320,39 @@ def notifications(session: Session, incident_id: UUID) -> list[NotificationStatu
         )
         for row, detail in rows
     ]
+
+
+def note_receipt(session: Session, notification_id: UUID, receipt: AttemptOutcome, detail: str, now: datetime) -> None:
+    """Note what became of a message after its channel took it: delivered, answered, acknowledged, or rejected after all.
+
+    News only ever goes forward: what was answered is not merely delivered because the carrier says so later. A message that
+    did not arrive lets the next link of its receiver's chain ring at once.
+    """
+    row = session.execute(
+        select(NotificationTable).where(NotificationTable.id == notification_id).with_for_update()
+    ).scalar_one_or_none()
+    if row is None:
+        return
+    known = _FARTHER.get(row.outcome or "", -1 if receipt is not AttemptOutcome.ACKNOWLEDGED else 0)
+    if receipt is AttemptOutcome.REJECTED:
+        if row.outcome != AttemptOutcome.ACCEPTED.value:
+            return
+        bring_forward(session, _notification(row), now)
+    elif not 0 <= known < _FARTHER[receipt.value]:
+        return
+    row.outcome, row.finished_at = receipt.value, now
+    session.execute(
+        update(NotificationAttemptTable)
+        .where(
+            NotificationAttemptTable.notification_id == notification_id,
+            NotificationAttemptTable.number == row.attempts,
+        )
+        .values(outcome=receipt.value, detail=detail[:500], finished_at=now)
+    )
+
+
+_FARTHER = {"accepted": 0, "delivered": 1, "answered": 2, "acknowledged": 3}
+"""How far a message has come."""
 
 
 def disable_channel(session: Session, channel: str, address_hash: str, now: datetime, reason: str) -> None:
