@@ -92,7 +92,7 @@ def settings_of(url: str, *, private: bool = True, timeout: str = "2 s", mail_po
             "to": "room@lunea.example",
             **outgoing,
         },
-        {"kind": "apprise", "id": "apprise", "url": f"json://{url.removeprefix('http://')}/ring", **outgoing},
+        {"kind": "apprise", "id": "apprise", "url": f"json{url.removeprefix('http')}/ring", **outgoing},
     ]
 
 

@@ -29,29 +29,37 @@ SHORT = ("sms", "second-sms")
 
 @dataclass
 class Bench:
-    """A channel, what a person read or heard on it, and a way to cut its other side off."""
+    """A channel, what a person read or heard on it, and the same channel with nobody at its other side."""
 
     kind: str
     channel: Channel
     received: Callable[[], list[str]]
-    cut_off: Callable[[], None]
+    away: Channel
 
 
 @pytest.fixture(params=["terminal", "mail", "apprise", *HTTP_KINDS])
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(request: pytest.FixtureRequest, httpserver: HTTPServer) -> Iterator[Bench]:
     kind = request.param
     if kind == "terminal":
-        output = io.StringIO()
-        yield Bench(kind, Terminal(output), lambda: [output.getvalue()], output.close)
+        output, closed = io.StringIO(), io.StringIO()
+        closed.close()
+        yield Bench(kind, Terminal(output), lambda: [output.getvalue()], Terminal(closed))
     elif kind == "mail":
         yield from mail_bench()
     else:
-        yield from http_bench(kind)
+        yield http_bench(kind, httpserver)
 
 
-def http_bench(kind: str) -> Iterator[Bench]:
-    server = HTTPServer()
-    server.start()
+def clock() -> ManualClock:
+    return ManualClock(datetime.now(UTC))
+
+
+def away(kind: str) -> Channel:
+    nobody = free_ports(1)
+    return made(f"http://127.0.0.1:{nobody}", clock(), mail_port=nobody)[kind]
+
+
+def http_bench(kind: str, server: HTTPServer) -> Bench:
     said: list[str] = []
 
     def answer(incoming: Request) -> Response:
@@ -59,10 +67,8 @@ def http_bench(kind: str) -> Iterator[Bench]:
         return Response('{"ok": true}', status=200, content_type="application/json")
 
     server.expect_request(re.compile(".*"), method="POST").respond_with_handler(answer)
-    channel = made(server.url_for("").rstrip("/"), ManualClock(datetime.now(UTC)))[kind]
-    yield Bench(kind, channel, lambda: said, server.stop)
-    if server.is_running():
-        server.stop()
+    channel = made(server.url_for("").rstrip("/"), clock())[kind]
+    return Bench(kind, channel, lambda: said, away(kind))
 
 
 class Mailbox:
@@ -84,17 +90,9 @@ def mail_bench() -> Iterator[Bench]:
     mailbox = Mailbox()
     controller = Controller(mailbox, hostname="127.0.0.1", port=free_ports(1))
     controller.start()
-    port = controller.port
-    channel = made("http://127.0.0.1:1", ManualClock(datetime.now(UTC)), mail_port=port)["mail"]
-    stopped = threading.Event()
-
-    def stop() -> None:
-        if not stopped.is_set():
-            stopped.set()
-            controller.stop()
-
-    yield Bench("mail", channel, lambda: mailbox.said, stop)
-    stop()
+    channel = made("http://127.0.0.1:1", clock(), mail_port=controller.port)["mail"]
+    yield Bench("mail", channel, lambda: mailbox.said, away("mail"))
+    controller.stop()
 
 
 def test_what_the_message_says_comes_through_and_is_accepted(bench: Bench) -> None:
@@ -118,8 +116,7 @@ def test_a_message_tried_again_says_the_same(bench: Bench) -> None:
 
 
 def test_another_side_that_is_away_is_an_outcome_and_no_error(bench: Bench) -> None:
-    bench.cut_off()
-    assert bench.channel.send(delivery()).kind is AttemptOutcome.RETRY
+    assert bench.away.send(delivery()).kind is AttemptOutcome.RETRY
 
 
 def test_what_nobody_wants_any_more_when_the_connection_stands_does_not_go_out(bench: Bench) -> None:

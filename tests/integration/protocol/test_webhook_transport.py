@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from services.alert.notify.port import Delivery
 from services.alert.notify.webhook import Webhook
 from services.alert.protocol.decide import decide
 from services.alert.protocol.messages import compose
+from tests.integration.protocol.certificates import certificate_for
 from tests.requirements import missing
 from tests.team import DIRECTORY, START, opening
 from tocsin.clock import ManualClock
@@ -38,27 +37,6 @@ def webhook(url: str, tls: ssl.SSLContext | None = None) -> Webhook:
         {"kind": "webhook", "id": "ring", "url": url, "secret": SECRET, "allow_private_address": True}
     )
     return Webhook(settings, ManualClock(datetime.now(UTC)), tls=tls)
-
-
-def certificate_for(name: str, folder: Path) -> tuple[Path, Path]:
-    if shutil.which("openssl") is None:
-        missing("openssl", "install openssl")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    asked = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        f"/CN={name}",
-    ]
-    extension = ["-addext", f"subjectAltName=DNS:{name}"]
-    command = ["openssl", "req", "-x509", *asked, *extension, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return key, certificate
 
 
 @pytest.fixture(params=["localhost", "other.example"])
