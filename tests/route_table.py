@@ -71,6 +71,35 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/incidents/{incident_id}", R, of_brand=True),
     Door("POST", "/v1/incidents/{incident_id}/acknowledge", A, of_brand=True),
     Door("POST", "/v1/incidents/{incident_id}/resolve", A, of_brand=True),
+    Door("POST", "/v1/incidents", A, of_brand=True, body={"brands": ["acme"], "level": "orange", "sentence": "Glass."}),
+    Door("GET", "/v1/incidents/{incident_id}/pictures/{picture_id}", R, of_brand=True),
+    *(
+        Door("POST", f"/v1/incidents/{{incident_id}}/{command}", A, of_brand=True, body=body)
+        for command, body in {
+            "unacknowledge": None,
+            "mitigate": None,
+            "escalate": None,
+            "level": {"level": "red"},
+            "assign": {"person": "lea"},
+            "silence": {"until": "2026-03-10T23:00:00Z"},
+            "unsilence": None,
+            "split": {"story": "s1"},
+            "merge": {"into": "00000000-0000-0000-0000-000000000001"},
+            "review": {"verdict": "buzz"},
+            "reopen": None,
+            "notes": {"text": "Called the plant."},
+        }.items()
+    ),
+    # Silences of brands.
+    Door("GET", "/v1/silences", R),
+    Door(
+        "POST",
+        "/v1/silences",
+        A,
+        of_brand=True,
+        body={"brand": "acme", "until": "2026-03-10T23:00:00Z", "reason": "A sale."},
+    ),
+    Door("POST", "/v1/silences/{silence_id}/end", A, of_brand=True),
     # The page.
     Door("GET", "/", R),
     Door("GET", "/incidents/{incident_id}", R, of_brand=True),

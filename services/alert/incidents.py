@@ -15,7 +15,7 @@ from services.alert.protocol.policies import snapshot
 from tocsin.clock import Clock
 from tocsin.config import Configuration
 from tocsin.contracts.decisions import Decision
-from tocsin.storage import incidents
+from tocsin.storage import incidents, silences
 
 
 def judged(
@@ -45,11 +45,13 @@ def judged(
     incident = incidents.open_main(session, judgement.brand, lock=True)
     if incident is None and rises:
         policy = configuration.policy_of(judgement.brand)
+        silence = silences.in_force(session, judgement.brand, now)
         opening = Open(
             incident_id=uuid4(),
             brand=judgement.brand,
             judged=findings,
             policy=snapshot(policy) if policy else None,
+            silence=silence.of_incident() if silence is not None else None,
         )
         opened = decide(None, opening, now, directory)
         if incidents.insert_opened(session, opened):
@@ -58,7 +60,7 @@ def judged(
         incident = incidents.open_main(session, judgement.brand, lock=True)
     if incident is None:
         return None
-    return incidents.save(session, incident, decide(incident, ChangeLevel(findings), now, directory))
+    return incidents.save(session, incident, decide(incident, ChangeLevel(findings, judgement.brand), now, directory))
 
 
 def _headline(judgement: Judgement) -> dict[str, str]:

@@ -7,15 +7,16 @@ back, rows wait for as long, and none is skipped or goes off twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from uuid import UUID
 
-from services.alert.protocol.commands import AcknowledgementDue, StepDue
+from services.alert.protocol.commands import AcknowledgementDue, Command, SilenceDue, StepDue
 from services.alert.protocol.decide import decide
 from services.alert.protocol.directory import Directory
 from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock, SystemClock
-from tocsin.contracts.incidents import TimerKind
+from tocsin.contracts.incidents import Incident, TimerKind
 from tocsin.observability import metrics
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
@@ -30,6 +31,12 @@ POLL_SECONDS = 0.2
 """How often the rows are looked at, in real seconds, whatever the clock."""
 PAUSE_SECONDS = 2.0
 """How long to wait when the database is away."""
+
+_COMMANDS: Mapping[TimerKind, Command] = {
+    TimerKind.STEP: StepDue(),
+    TimerKind.ACKNOWLEDGEMENT: AcknowledgementDue(),
+    TimerKind.SILENCE: SilenceDue(),
+}
 
 
 def shared_clock(clock: Clock, database: Database) -> Callable[[], datetime]:
@@ -76,9 +83,12 @@ class Timers:
             return 0
         with self._database.unit_of_work() as session:
             due = timers.lock_due(session, now, BATCH)
-            for incident, kind in due:
-                command = StepDue() if kind is TimerKind.STEP else AcknowledgementDue()
-                incidents.save(session, incident, decide(incident, command, now, self._directory))
+            present: dict[UUID, Incident] = {}
+            for found, kind in due:
+                # Two timers of one incident may be due at once; the second meets what the first made of it.
+                incident = present.get(found.id, found)
+                decision = decide(incident, _COMMANDS[kind], now, self._directory)
+                present[found.id] = incidents.save(session, incident, decision).incident
         for incident, kind in due:
             metrics.TIMERS_FIRED.labels(kind.value).inc()
             _log.info(

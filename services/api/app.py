@@ -26,10 +26,12 @@ from services.api.routes import (
     acknowledge_links,
     brands,
     callbacks,
+    incident_commands,
     incidents,
     mentions,
     pages,
     signing_in,
+    silences,
     stream,
 )
 from services.api.throttle import Throttle
@@ -104,7 +106,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     )
     problems.install(app)
     pages.install_error_page(app)
-    for module in (mentions, brands, incidents, stream, access):
+    for module in (mentions, brands, incidents, incident_commands, silences, stream, access):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from services.alert.protocol.commands import Acknowledge, Command, Resolve
+from sqlalchemy.orm import Session
+
+from services.alert.protocol.commands import (
+    Acknowledge,
+    Command,
+    Declare,
+    Merge,
+    Reopen,
+    Resolve,
+    SilenceUntil,
+    Unsilence,
+)
 from services.alert.protocol.decide import decide
+from services.alert.protocol.dividing import merge as merge_decided
+from services.alert.protocol.policies import snapshot
+from services.alert.protocol.silencing import LONGEST_SILENCE
 from services.api.context import ApiContext
+from services.api.permission import unknown_brand
 from tocsin.access.principals import Principal
 from tocsin.contracts.decisions import Decision, Refusal, RefusalKind
-from tocsin.contracts.incidents import Incident, IncidentState, Level, Verdict
+from tocsin.contracts.incidents import Declaration, Incident, Level, Verdict
 from tocsin.problems import Problem
-from tocsin.storage import incidents
+from tocsin.storage import brands, incidents, silences
+from tocsin.storage.incidents import Picture
+from tocsin.storage.silences import BrandSilence
 
 REPEATED_WITHIN = timedelta(minutes=1)
 """The same person acknowledging again so soon has clicked twice; later, they say that they are still at it."""
 
-_STATUS = {RefusalKind.STALE: 412, RefusalKind.ILLEGAL: 409, RefusalKind.FORBIDDEN: 403}
+_STATUS = {
+    RefusalKind.STALE: 412,
+    RefusalKind.ILLEGAL: 409,
+    RefusalKind.FORBIDDEN: 403,
+    RefusalKind.INVALID: 422,
+}
 
 
 def acknowledge(
@@ -42,7 +64,7 @@ def acknowledging(
     def decided(incident: Incident, now: datetime) -> Decision:
         held = incident.acknowledged
         if (
-            incident.state is IncidentState.ACKNOWLEDGED
+            incident.in_hand
             and held is not None
             and held.by == actor
             and held.level >= incident.level
@@ -52,7 +74,7 @@ def acknowledging(
         if version is not None and version != incident.version and incident.state.open:
             reason = f"the incident is at version {incident.version}, not {version}; look again, then acknowledge that"
             return Decision(incident, refused=Refusal(RefusalKind.STALE, reason))
-        return _decide(context, incident, Acknowledge(actor=actor, level=level), now)
+        return decide(incident, Acknowledge(actor=actor, level=level), now, context.directory)
 
     return decided
 
@@ -61,11 +83,137 @@ def resolve(
     context: ApiContext, principal: Principal, incident_id: UUID, *, verdict: Verdict | None, version: int | None
 ) -> Incident:
     """Say that an incident is over, and what it was. Raises a Problem: 404, 409 or 412 as the state machine refuses it."""
+    return command(context, principal, incident_id, Resolve(actor=principal.actor, version=version, verdict=verdict))
 
-    def decided(incident: Incident, now: datetime) -> Decision:
-        return _decide(context, incident, Resolve(actor=principal.actor, version=version, verdict=verdict), now)
 
-    return _execute(context, principal, incident_id, decided)
+def command(context: ApiContext, principal: Principal, incident_id: UUID, asked: Command) -> Incident:
+    """Any command on one incident. Raises a Problem: 404, or 409, 412 or 422 as the state machine refuses it."""
+    return _execute(
+        context, principal, incident_id, lambda incident, now: decide(incident, asked, now, context.directory)
+    )
+
+
+def merge(context: ApiContext, principal: Principal, incident_id: UUID, into: UUID, *, version: int | None) -> Incident:
+    """Let an incident go on as part of another one, which is returned. Raises a Problem as `command` does."""
+    with context.database.unit_of_work() as session:
+        return _merged(session, context, principal, source=incident_id, into=into, version=version)
+
+
+def reopen(context: ApiContext, principal: Principal, incident_id: UUID, *, version: int | None) -> Incident:
+    """It was not over. Where another incident of a brand of it has opened since, it joins that one, which is returned."""
+    with context.database.unit_of_work() as session:
+        found = _visible(principal, incident_id, incidents.find(session, incident_id))
+        beside = None
+        if found.main and not found.state.open:
+            opened = (incidents.open_main(session, brand) for brand in found.brands)
+            beside = next((other.id for other in opened if other is not None), None)
+        if beside is not None:
+            return _merged(session, context, principal, source=incident_id, into=beside, version=version)
+        return _executed(
+            session,
+            context,
+            principal,
+            incident_id,
+            lambda incident, now: decide(incident, Reopen(principal.actor, version), now, context.directory),
+        )
+
+
+def declare(
+    context: ApiContext,
+    principal: Principal,
+    *,
+    wanted: tuple[str, ...],
+    level: Level,
+    sentence: str,
+    link: str | None = None,
+    text: str | None = None,
+    picture: Picture | None = None,
+) -> tuple[Incident, bool]:
+    """Ring the bell by hand; the incident, and whether it is a new one (else it joined the open one of these brands).
+
+    Raises a Problem: 404 for a brand that is not there, 409 where the brands have several open incidents.
+    """
+    for brand in wanted:
+        if not context.sees(principal, brand):
+            raise unknown_brand(brand)
+    policy = context.configuration.policy_of(wanted[0])
+    with context.database.unit_of_work() as session:
+        now = context.clock.now()
+        for brand in sorted(wanted):
+            brands.lock(session, brand, now=now)
+        said = Declaration(
+            by=principal.actor,
+            at=now,
+            sentence=sentence,
+            link=link,
+            text=text,
+            picture=picture.id if picture is not None else None,
+        )
+        asked = Declare(uuid4(), wanted, level, said, snapshot(policy) if policy else None)
+        present = {
+            found.id: found
+            for brand in sorted(wanted)
+            if (found := incidents.open_main(session, brand, lock=True)) is not None
+        }
+        if len(present) > 1:
+            named = ", ".join(str(incident_id) for incident_id in present)
+            raise Problem(409, detail=f"these brands have several open incidents ({named}); merge them first")
+        beside = _visible(principal, *next(iter(present.items()))) if present else None
+        decision = decide(beside, asked, now, context.directory)
+        if beside is not None:
+            decision = incidents.save(session, beside, decision)
+        _raise_if_refused(decision)
+        if beside is None and not incidents.insert_opened(session, decision):
+            raise Problem(
+                409, detail="an incident of these brands was opened at this moment; declare it again to join it"
+            )
+        if picture is not None:
+            incidents.add_picture(session, decision.incident.id, picture, by=principal.actor, at=now)
+    return decision.incident, beside is None
+
+
+def silence_brand(
+    context: ApiContext, principal: Principal, *, brand: str, level: Level, until: datetime, reason: str
+) -> BrandSilence:
+    """Let incidents of a brand up to `level` call nobody until then, the open one too. Raises a Problem: 404, 422."""
+    if not context.sees(principal, brand):
+        raise unknown_brand(brand)
+    with context.database.unit_of_work() as session:
+        now = context.clock.now()
+        brands.lock(session, brand, now=now)
+        if not now < until <= now + LONGEST_SILENCE:
+            detail = f"a silence ends in the future, and within {LONGEST_SILENCE.days} days; give such an 'until'"
+            raise Problem(422, detail=detail, errors=[{"field": "until", "message": detail}])
+        silence = BrandSilence(uuid4(), brand, level, until, reason, begun_by=principal.actor, begun_at=now)
+        silences.begin(session, silence)
+        present = incidents.open_main(session, brand, lock=True)
+        if present is not None and present.level <= level:
+            asked = SilenceUntil(principal.actor, until, brand_silence=silence.id)
+            _raise_if_refused(incidents.save(session, present, decide(present, asked, now, context.directory)))
+    return silence
+
+
+def end_silence(context: ApiContext, principal: Principal, silence_id: UUID) -> BrandSilence:
+    """End a silence of a brand before its time, and that of the open incident with it. Raises a Problem: 404, 409."""
+    with context.database.unit_of_work() as session:
+        now = context.clock.now()
+        found = silences.find(session, silence_id)
+        if found is None or not context.sees(principal, found.brand):
+            raise Problem(404, detail=f"there is no silence {silence_id} that you may see; GET /v1/silences lists them")
+        brands.lock(session, found.brand, now=now)
+        ended = silences.end(session, silence_id, by=principal.actor, at=now)
+        if ended is None:
+            raise Problem(409, detail="the silence is over already")
+        present = incidents.open_main(session, found.brand, lock=True)
+        if present is not None and present.silence is not None:
+            asked = Unsilence(principal.actor, brand_silence=silence_id)
+            _raise_if_refused(incidents.save(session, present, decide(present, asked, now, context.directory)))
+    return ended
+
+
+def sees_incident(principal: Principal, incident: Incident) -> bool:
+    """True where every brand that the incident is about is one of the principal's: one over several tells of them all."""
+    return all(principal.sees(brand) for brand in incident.brands)
 
 
 def refused(refusal: Refusal) -> Problem:
@@ -78,23 +226,53 @@ def unknown_incident(incident_id: UUID) -> Problem:
     return Problem(404, detail=f"there is no incident {incident_id} that you may see; GET /v1/incidents lists them")
 
 
-def _decide(context: ApiContext, incident: Incident, command: Command, now: datetime) -> Decision:
-    return decide(incident, command, now, context.directory)
+def _visible(principal: Principal, incident_id: UUID, incident: Incident | None) -> Incident:
+    if incident is None or not sees_incident(principal, incident):
+        raise unknown_incident(incident_id)
+    return incident
+
+
+def _merged(
+    session: Session, context: ApiContext, principal: Principal, *, source: UUID, into: UUID, version: int | None
+) -> Incident:
+    for incident_id in (source, into):
+        _visible(principal, incident_id, incidents.find(session, incident_id))
+    now = context.clock.now()
+    gone, kept = incidents.execute_on_two(
+        session,
+        source,
+        into,
+        lambda first, second: merge_decided(first, second, Merge(principal.actor, version), now, context.directory),
+    )
+    _raise_if_refused(gone)
+    return kept.incident
 
 
 def _execute(
     context: ApiContext, principal: Principal, incident_id: UUID, decided: Callable[[Incident, datetime], Decision]
 ) -> Incident:
-    def allowed(incident: Incident) -> Decision:
-        if not principal.sees(incident.brand):
-            raise unknown_incident(incident_id)
-        return decided(incident, context.clock.now())
-
     with context.database.unit_of_work() as session:
-        try:
-            decision = incidents.execute(session, incident_id, allowed)
-        except incidents.IncidentNotFound as error:
-            raise unknown_incident(incident_id) from error
+        return _executed(session, context, principal, incident_id, decided)
+
+
+def _executed(
+    session: Session,
+    context: ApiContext,
+    principal: Principal,
+    incident_id: UUID,
+    decided: Callable[[Incident, datetime], Decision],
+) -> Incident:
+    def allowed(incident: Incident) -> Decision:
+        return decided(_visible(principal, incident_id, incident), context.clock.now())
+
+    try:
+        decision = incidents.execute(session, incident_id, allowed)
+    except incidents.IncidentNotFound as error:
+        raise unknown_incident(incident_id) from error
+    _raise_if_refused(decision)
+    return decision.incident
+
+
+def _raise_if_refused(decision: Decision) -> None:
     if decision.refused is not None:
         raise refused(decision.refused)
-    return decision.incident

@@ -32,8 +32,12 @@ FORM_HEADER = "x-form-token"
 BODY_LIMIT = 64 * 1024
 """Bytes of a request's body; what is sent here are commands of a few words."""
 
+DECLARATION_LIMIT = 6 * 1024 * 1024
+"""Bytes of the body of `POST /v1/incidents`, which may hold a picture."""
+
 _BOUNDED_BY_THEIR_ROUTE = {"/v1/mentions"}
 """Where one process serves everything, mentions come in here, too; they are larger than commands."""
+_LIMITS = {"/v1/incidents": DECLARATION_LIMIT}
 _SIGN_IN = "/sign-in"
 _STATIC = "/static/"
 _CALLBACKS = "/callbacks/"
@@ -91,7 +95,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             if scope["method"] not in _SAFE_METHODS and scope["path"] not in _BOUNDED_BY_THEIR_ROUTE:
-                receive, body = await _bounded(headers, receive)
+                receive, body = await _bounded(headers, receive, _LIMITS.get(scope["path"], BODY_LIMIT))
             else:
                 body = b""
             if not _open(scope["path"]):
@@ -193,11 +197,11 @@ def _sent_form_token(headers: Headers, body: bytes) -> str:
     return sent or ""
 
 
-async def _bounded(headers: Headers, receive: Receive) -> tuple[Receive, bytes]:
-    """Read a body of at most `BODY_LIMIT` bytes, and a `receive` that hands it out once more."""
-    too_large = Problem(413, detail=f"the body may have {BODY_LIMIT} bytes at most; send less at once")
+async def _bounded(headers: Headers, receive: Receive, limit: int) -> tuple[Receive, bytes]:
+    """Read a body of at most `limit` bytes, and a `receive` that hands it out once more."""
+    too_large = Problem(413, detail=f"the body may have {limit} bytes at most; send less at once")
     declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > BODY_LIMIT:
+    if declared.isdigit() and int(declared) > limit:
         raise too_large
     body, more = b"", True
     while more:
@@ -206,7 +210,7 @@ async def _bounded(headers: Headers, receive: Receive) -> tuple[Receive, bytes]:
             break
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > BODY_LIMIT:
+        if len(body) > limit:
             raise too_large
     handed_out = False
 

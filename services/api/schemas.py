@@ -184,11 +184,32 @@ class AcknowledgementAnswer(Answer):
     until: Instant | None
 
 
+class SilenceOfIncidentAnswer(Answer):
+    """Nobody is called until then, unless the level rises above `level`."""
+
+    until: Instant
+    level: Level
+    by: str
+
+
+class DeclarationAnswer(Answer):
+    """What a person said when they rang the bell by hand; `picture` is the id of one that is kept beside the incident."""
+
+    by: str
+    at: Instant
+    sentence: str
+    link: str | None
+    text: str | None
+    picture: UUID | None
+
+
 class IncidentAnswer(Answer):
     """An incident without its history. `version` is also its ETag, for `If-Match`."""
 
     id: UUID
     brand: str
+    brands: tuple[str, ...] = Field(description="Every brand that it is about; `brand` is the first of them.")
+    main: bool = Field(description="False for a story that was split off.")
     state: IncidentState
     level: Level
     highest_level: Level
@@ -197,6 +218,12 @@ class IncidentAnswer(Answer):
     reasons: dict[str, str]
     opened_at: Instant
     acknowledged: AcknowledgementAnswer | None
+    assigned: str | None = Field(description="Whose it is to see to: the id of a person.")
+    silence: SilenceOfIncidentAnswer | None
+    level_set_by: str | None = Field(description="Who set the level by hand; null where it is that of detection.")
+    declarations: tuple[DeclarationAnswer, ...]
+    split_from: UUID | None
+    merged_into: UUID | None
     next_call_at: Instant | None = Field(description="When the next step of the escalation rings; null: none is due.")
     resolved_at: Instant | None
     resolved_by: str | None
@@ -252,22 +279,6 @@ class IncidentList(Answer):
     next: str | None = Field(description="Give it back as `cursor` for the page after this one; null on the last.")
 
 
-class AcknowledgeRequest(BaseModel):
-    """`level`: the one that you were shown; the request fails (412) only where it has risen since."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    level: Level | None = None
-
-
-class ResolveRequest(BaseModel):
-    """`verdict`: what it turned out to be; precision and misses are counted from it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    verdict: Verdict | None = None
-
-
 def detail_of(
     incident: Incident, events: tuple[EventAnswer, ...], notifications: tuple[NotificationAnswer, ...]
 ) -> IncidentDetail:
@@ -280,6 +291,8 @@ def _plain(incident: Incident) -> dict[str, Any]:
     return {
         "id": incident.id,
         "brand": incident.brand,
+        "brands": incident.brands,
+        "main": incident.main,
         "state": incident.state,
         "level": incident.level,
         "highest_level": incident.highest_level,
@@ -288,6 +301,14 @@ def _plain(incident: Incident) -> dict[str, Any]:
         "reasons": incident.reasons,
         "opened_at": incident.opened_at,
         "acknowledged": held and AcknowledgementAnswer(by=held.by, at=held.at, level=held.level, until=held.until),
+        "assigned": incident.assigned.person if incident.assigned else None,
+        "silence": incident.silence and SilenceOfIncidentAnswer.model_validate(incident.silence, from_attributes=True),
+        "level_set_by": incident.set_level.by if incident.set_level else None,
+        "declarations": tuple(
+            DeclarationAnswer.model_validate(said, from_attributes=True) for said in incident.declarations
+        ),
+        "split_from": incident.split_from,
+        "merged_into": incident.merged_into,
         "next_call_at": incident.pending.due_at if incident.pages and incident.pending else None,
         "resolved_at": incident.resolved_at,
         "resolved_by": incident.resolved_by,

@@ -21,7 +21,7 @@ Language = Literal["fr", "en"]
 
 class NotificationKind(StrEnum):
     PAGE = "page"
-    """Escalates: somebody is wanted. None begins after an acknowledgement, a resolve, or a fall to green."""
+    """Escalates: somebody is wanted. None begins after an acknowledgement, a resolve, a silence, or a fall to green."""
     ACKNOWLEDGED = "acknowledged"
     """Tells those who were called that somebody has it in hand."""
     RESOLVED = "resolved"
@@ -30,6 +30,12 @@ class NotificationKind(StrEnum):
     """Somebody is wanted for something in the crisis room: a step, an approval, an update, a hand-over; rings like a page."""
     UPDATE = "update"
     """A situation update, to a stakeholder."""
+    ASSIGNED = "assigned"
+    """Tells a person that it is theirs to see to."""
+    JOINED = "joined"
+    """Tells those who were called that something was added: `content.added` says what."""
+    MERGED = "merged"
+    """Tells those who were called that it goes on as part of another incident."""
 
     @property
     def rings(self) -> bool:
@@ -81,6 +87,8 @@ class NotificationContent(_Fact):
     until: Instant | None = None
     """Until when the acknowledgement holds."""
     verdict: Verdict | None = None
+    added: str | None = None
+    """What joined the incident, in the words of whoever added it."""
     link: str | None = None
     exercise: bool = False
     """A drill, and marked as one in every message."""
@@ -145,6 +153,8 @@ class RefusalKind(StrEnum):
     """The incident is in no state for that (HTTP: 409)."""
     FORBIDDEN = "forbidden"
     """It is somebody else's to do: the person has not the role (HTTP: 403)."""
+    INVALID = "invalid"
+    """What was asked for makes no sense in any state (HTTP: 422)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +173,8 @@ class Decision:
     events: tuple[IncidentEvent, ...] = ()
     notifications: tuple[Notification, ...] = ()
     refused: Refusal | None = None
+    opened: Decision | None = None
+    """Another incident that came of it: a story that was split off."""
 
 
 EventData = dict[str, Any]

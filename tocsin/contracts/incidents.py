@@ -78,9 +78,20 @@ class IncidentEventType(StrEnum):
     ESCALATED = "incident.escalated"
     ACKNOWLEDGED = "incident.acknowledged"
     UNACKNOWLEDGED = "incident.unacknowledged"
+    MITIGATING = "incident.mitigating"
     LEVEL_CHANGED = "incident.level_changed"
+    ASSIGNED = "incident.assigned"
+    SILENCED = "incident.silenced"
+    UNSILENCED = "incident.unsilenced"
     NOTED = "incident.noted"
+    JOINED = "incident.joined"
+    """Something was added to it: what a person declared, another incident, another brand."""
+    SPLIT = "incident.split"
+    """One of its stories became an incident of its own."""
+    MERGED = "incident.merged"
+    """It went on as part of another one."""
     RESOLVED = "incident.resolved"
+    REVIEWED = "incident.reviewed"
     REOPENED = "incident.reopened"
     PLAYBOOK_BEGUN = "incident.playbook_begun"
     STEP_DONE = "incident.step_done"
@@ -193,11 +204,74 @@ class Reached(_Part):
     start: int
 
 
+class LevelBound(StrEnum):
+    """How a person's level meets that of detection."""
+
+    FLOOR = "floor"
+    """It is at least so bad, whatever detection says."""
+    CAP = "cap"
+    """It is at most so bad, until detection's own level rises anew above it."""
+
+
+class SetLevel(_Part):
+    """The level that a person set; it holds against detection as `bound` says, until a person sets another."""
+
+    level: Level
+    bound: LevelBound
+    by: str
+    at: Instant
+
+    def applied_to(self, judged: Level) -> Level:
+        """The incident's level where detection says `judged`."""
+        return max(self.level, judged) if self.bound is LevelBound.FLOOR else min(self.level, judged)
+
+
+class Silence(_Part):
+    """Nobody is called until `until`, unless the level rises above `level`."""
+
+    until: Instant
+    level: Level
+    by: str
+    at: Instant
+    brand_silence: UUID | None = None
+    """The silence of the whole brand that this one comes from."""
+
+
+class Assignment(_Part):
+    """Whose it is to see to; assigning calls nobody off."""
+
+    person: str
+    """The id of a person of the configuration."""
+    by: str
+    at: Instant
+
+
+class Declaration(_Part):
+    """What a person said when they rang the bell by hand: a journalist's call, a screenshot."""
+
+    by: str
+    at: Instant
+    sentence: str
+    link: str | None = None
+    text: str | None = None
+    picture: UUID | None = None
+    """The id of a picture that is kept beside the incident."""
+
+
+class SplitStory(_Part):
+    """A story that became an incident of its own."""
+
+    story: str
+    incident: UUID
+
+
 class TimerKind(StrEnum):
     STEP = "step"
     """The next step of the escalation."""
     ACKNOWLEDGEMENT = "acknowledgement"
     """The end of an acknowledgement."""
+    SILENCE = "silence"
+    """The end of a silence."""
 
 
 class Timer(_Part):
@@ -212,6 +286,8 @@ class Incident(_Part):
 
     id: UUID
     brand: str
+    also: tuple[str, ...] = ()
+    """The other brands that it is about."""
     main: bool = True
     """One main incident a brand is open at most; one that was split off is not main."""
     exercise: bool = False
@@ -219,6 +295,9 @@ class Incident(_Part):
     state: IncidentState
     level: Level
     highest_level: Level
+    judged: dict[str, Level] = {}
+    """What detection said last, by brand; a brand of which it said nothing yet is not there."""
+    set_level: SetLevel | None = None
     version: int
     """The sequence of its last event. Refreshed evidence is no event, so a person who reads for long is not out of date."""
     opened_at: Instant
@@ -229,12 +308,23 @@ class Incident(_Part):
     escalation_level: Level | None = None
     """The level whose steps the present start walks through, also after the level has fallen."""
     pending: PendingStep | None = None
+    rung: PendingStep | None = None
+    """The last step of the present start that was rung."""
     acknowledged: Acknowledgement | None = None
+    assigned: Assignment | None = None
+    silence: Silence | None = None
     calm_since: Instant | None = None
     """Since when the level is green."""
     resolved_at: Instant | None = None
     resolved_by: str | None = None
     verdict: Verdict | None = None
+    merged_into: UUID | None = None
+    """The incident that it went on as part of; it is resolved then, and not reopened."""
+    split_from: UUID | None = None
+    story: str | None = None
+    """The story that it was split off for."""
+    split_off: tuple[SplitStory, ...] = ()
+    declarations: tuple[Declaration, ...] = ()
     score: float = 0.0
     """0 to 100, as detection says it."""
     reasons: dict[str, str] = {}
@@ -245,20 +335,33 @@ class Incident(_Part):
     """The last call of each target and channel."""
 
     @property
+    def brands(self) -> tuple[str, ...]:
+        """Every brand that it is about, the first one first."""
+        return (self.brand, *self.also)
+
+    @property
+    def judged_level(self) -> Level:
+        """The worst that detection says of its brands; the incident's own level where it said nothing yet."""
+        return max(self.judged.values(), default=Level.GREEN if self.set_level else self.level)
+
+    @property
+    def in_hand(self) -> bool:
+        """True while somebody has it in hand."""
+        return self.state in (IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
+
+    @property
     def timers(self) -> tuple[Timer, ...]:
         """Everything that is to happen by itself; the rows of the timers table are made equal to this."""
         timers = []
         if self.state is IncidentState.TRIGGERED and self.pending is not None:
             timers.append(Timer(kind=TimerKind.STEP, due_at=self.pending.due_at))
-        if (
-            self.state is IncidentState.ACKNOWLEDGED
-            and self.acknowledged is not None
-            and self.acknowledged.until is not None
-        ):
+        if self.in_hand and self.acknowledged is not None and self.acknowledged.until is not None:
             timers.append(Timer(kind=TimerKind.ACKNOWLEDGEMENT, due_at=self.acknowledged.until))
+        if self.state.open and self.silence is not None:
+            timers.append(Timer(kind=TimerKind.SILENCE, due_at=self.silence.until))
         return tuple(timers)
 
     @property
     def pages(self) -> bool:
-        """True while messages that escalate may go out: nobody has it in hand, and it is not calm again."""
-        return self.state is IncidentState.TRIGGERED and self.level > Level.GREEN
+        """True while messages that escalate may go out: nobody has it in hand or silenced it, and it is not calm again."""
+        return self.state is IncidentState.TRIGGERED and self.level > Level.GREEN and self.silence is None

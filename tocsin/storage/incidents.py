@@ -7,12 +7,12 @@ each other. Events go into `incident_events` and into the outbox in the same tra
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
-from sqlalchemy import text as sql
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,11 +21,27 @@ from tocsin.contracts.decisions import Decision, Notification, Refusal, RefusalK
 from tocsin.contracts.incidents import Incident, IncidentEvent, IncidentState
 from tocsin.storage import outbox
 from tocsin.storage.base import upsert
-from tocsin.storage.tables.incidents import OPEN_MAIN, IncidentEventTable, IncidentTable, NotificationTable, TimerTable
+from tocsin.storage.tables.incidents import (
+    IncidentBrandTable,
+    IncidentEventTable,
+    IncidentPictureTable,
+    IncidentTable,
+    NotificationTable,
+    TimerTable,
+)
 
 EVENT_SOURCE = "tocsin/alert"
 """The `ce_source` of incident events, whichever process decided them."""
 _OPEN = [state.value for state in IncidentState if state.open]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that somebody showed; `media_type` such as `image/png`."""
+
+    id: UUID
+    media_type: str
+    data: bytes
 
 
 class IncidentNotFound(LookupError):
@@ -40,54 +56,90 @@ def execute(session: Session, incident_id: UUID, decide: Callable[[Incident], De
 
     Raises IncidentNotFound. `decide` is pure: `lambda incident: protocol.decide(incident, command, now, directory)`.
     """
+    incident = lock(session, incident_id)
+    return save(session, incident, decide(incident))
+
+
+def execute_on_two(
+    session: Session, first: UUID, second: UUID, decide: Callable[[Incident, Incident], tuple[Decision, Decision]]
+) -> tuple[Decision, Decision]:
+    """Lock two incidents, decide on both, and save both, the first one first; where one is refused neither is saved.
+
+    Raises IncidentNotFound. Locked in the order of their ids, so that two who merge the other way round cannot wait for
+    each other.
+    """
+    found = {incident_id: lock(session, incident_id) for incident_id in sorted({first, second})}
+    decisions = decide(found[first], found[second])
+    if any(decision.refused is not None for decision in decisions):
+        return decisions
+    saved: list[Decision] = []
+    try:
+        with session.begin_nested():
+            for decision in decisions:
+                saved.append(save(session, found[decision.incident.id], decision))
+                if saved[-1].refused is not None:
+                    raise _Refused
+    except _Refused:
+        return saved[-1], saved[-1]
+    return saved[0], saved[1]
+
+
+class _Refused(Exception):
+    """Rolls back what was saved of the other incident."""
+
+
+def lock(session: Session, incident_id: UUID) -> Incident:
+    """An incident, locked until the transaction ends. Raises IncidentNotFound."""
     details = session.execute(
         select(IncidentTable.details).where(IncidentTable.id == incident_id).with_for_update()
     ).scalar_one_or_none()
     if details is None:
         raise IncidentNotFound(incident_id)
-    incident = Incident.model_validate(details)
-    return save(session, incident, decide(incident))
+    return Incident.model_validate(details)
 
 
 def save(session: Session, before: Incident, decision: Decision) -> Decision:
     """Save what was decided for a locked incident.
 
-    Where that would make a second open main incident of the brand (it was reopened while another opened), nothing is saved
+    Where that would make a second open main incident of a brand (it was reopened while another opened), nothing is saved
     and the decision comes back refused.
     """
     after = decision.incident
     if decision.refused is not None or after == before:
         return decision
-    statement = update(IncidentTable).where(IncidentTable.id == after.id).values(**_columns(after))
-    if after.state.open and not before.state.open:
+    if _brand_rows(before) != _brand_rows(after):
         try:
             with session.begin_nested():
-                session.execute(statement)
+                session.execute(delete(IncidentBrandTable).where(IncidentBrandTable.incident_id == after.id))
+                session.execute(insert(IncidentBrandTable), _brand_rows(after))
         except IntegrityError:
-            reason = "another incident of the same brand is open; go on with that one"
+            reason = "another incident of the same brand is open; go on with that one, or merge them"
             return Decision(before, refused=Refusal(RefusalKind.ILLEGAL, reason))
-    else:
-        session.execute(statement)
+    session.execute(update(IncidentTable).where(IncidentTable.id == after.id).values(**_columns(after)))
     if before.timers != after.timers:
         session.execute(delete(TimerTable).where(TimerTable.incident_id == after.id))
         _insert_timers(session, after)
     _insert_effects(session, decision)
+    if decision.opened is not None and not insert_opened(session, decision.opened):
+        raise RuntimeError(
+            f"incident {decision.opened.incident.id} is open already: what is split off must not be main"
+        )
     return decision
 
 
 def insert_opened(session: Session, decision: Decision) -> bool:
-    """Save a new incident; False, and nothing is saved, where the brand has an open main one already.
+    """Save a new incident; False, and nothing is saved, where one of its brands has an open main one already.
 
     Waits for another transaction that is just opening one, so that of two evaluators exactly one succeeds.
     """
     incident = decision.incident
-    statement = upsert(session, IncidentTable).values(id=incident.id, **_columns(incident))
-    inserted = session.execute(
-        statement.on_conflict_do_nothing(index_elements=[IncidentTable.brand], index_where=sql(OPEN_MAIN)).returning(
-            IncidentTable.id
-        )
-    ).scalar_one_or_none()
-    if inserted is None:
+    if decision.refused is not None:
+        raise ValueError(f"what was refused cannot be saved: {decision.refused.reason}")
+    try:
+        with session.begin_nested():
+            session.execute(insert(IncidentTable).values(id=incident.id, **_columns(incident)))
+            session.execute(insert(IncidentBrandTable), _brand_rows(incident))
+    except IntegrityError:
         return False
     _insert_timers(session, incident)
     _insert_effects(session, decision)
@@ -96,10 +148,18 @@ def insert_opened(session: Session, decision: Decision) -> bool:
 
 def open_main(session: Session, brand: str, *, lock: bool = False) -> Incident | None:
     """The brand's open main incident; `lock` it where something is to be decided on it."""
-    query = select(IncidentTable.details).where(
-        IncidentTable.brand == brand, IncidentTable.main, IncidentTable.state.in_(_OPEN)
+    query = (
+        select(IncidentTable.details)
+        .join(IncidentBrandTable, IncidentBrandTable.incident_id == IncidentTable.id)
+        # The state is asked for too: whoever waited for the lock sees only the locked row anew.
+        .where(
+            IncidentBrandTable.brand == brand,
+            IncidentBrandTable.open_main,
+            IncidentTable.main,
+            IncidentTable.state.in_(_OPEN),
+        )
     )
-    details = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    details = session.execute(query.with_for_update(of=IncidentTable) if lock else query).scalar_one_or_none()
     return Incident.model_validate(details) if details is not None else None
 
 
@@ -109,18 +169,50 @@ def find(session: Session, incident_id: UUID) -> Incident | None:
     return Incident.model_validate(details) if details is not None else None
 
 
+def add_picture(session: Session, incident_id: UUID, picture: Picture, *, by: str, at: datetime) -> None:
+    """Keep a picture beside an incident."""
+    session.execute(
+        insert(IncidentPictureTable).values(
+            id=picture.id,
+            incident_id=incident_id,
+            media_type=picture.media_type,
+            data=picture.data,
+            added_by=by,
+            added_at=at,
+        )
+    )
+
+
+def find_picture(session: Session, incident_id: UUID, picture_id: UUID) -> Picture | None:
+    """A picture of that incident."""
+    row = session.execute(
+        select(IncidentPictureTable).where(
+            IncidentPictureTable.id == picture_id, IncidentPictureTable.incident_id == incident_id
+        )
+    ).scalar_one_or_none()
+    return Picture(row.id, row.media_type, row.data) if row is not None else None
+
+
 def list_incidents(
     session: Session,
     *,
     brands: Collection[str] | None = None,
+    within: Collection[str] | None = None,
     states: Collection[IncidentState] | None = None,
     limit: int = 50,
     before: tuple[datetime, UUID] | None = None,
 ) -> list[Incident]:
-    """Incidents, the newest first. `before`: the `(opened_at, id)` of the last one of the page before; None: all of that kind."""
+    """Incidents, the newest first.
+
+    `brands`: about at least one of them; `within`: about none but them; `before`: the `(opened_at, id)` of the last one of the
+    page before. None: all of that kind.
+    """
+    about = exists().where(IncidentBrandTable.incident_id == IncidentTable.id)
     wanted: list[ColumnElement[bool]] = []
     if brands is not None:
-        wanted.append(IncidentTable.brand.in_(brands))
+        wanted.append(about.where(IncidentBrandTable.brand.in_(brands)))
+    if within is not None:
+        wanted.append(~about.where(IncidentBrandTable.brand.not_in(within)))
     if states is not None:
         wanted.append(IncidentTable.state.in_([state.value for state in states]))
     if before is not None:
@@ -173,6 +265,14 @@ def _columns(incident: Incident) -> dict[str, Any]:
         "resolved_at": incident.resolved_at,
         "details": incident.model_dump(mode="json"),
     }
+
+
+def _brand_rows(incident: Incident) -> list[dict[str, Any]]:
+    open_main = incident.main and incident.state.open
+    # In one order, so that two who open incidents of the same brands cannot wait for each other.
+    return [
+        {"incident_id": incident.id, "brand": brand, "open_main": open_main} for brand in sorted(set(incident.brands))
+    ]
 
 
 def _insert_timers(session: Session, incident: Incident) -> None:

@@ -137,13 +137,18 @@ def claim(
 
 
 def still_wanted(session: Session, notification: Notification) -> bool:
-    """Ask right before sending: a page only while its escalation goes on, a state message only where a page was tried."""
+    """Ask right before sending.
+
+    A page is wanted only while its escalation goes on, a state message only where a page was tried, an assignment always.
+    """
     if notification.kind is NotificationKind.PAGE:
         details = session.execute(
             select(IncidentTable.details).where(IncidentTable.id == notification.incident_id)
         ).scalar_one()
         incident = Incident.model_validate(details)
         return incident.pages and incident.start == notification.start
+    if notification.kind is NotificationKind.ASSIGNED:
+        return True
     tried = (
         select(NotificationAttemptTable.id)
         .join(NotificationTable, NotificationTable.id == NotificationAttemptTable.notification_id)

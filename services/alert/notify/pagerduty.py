@@ -22,6 +22,7 @@ _ACTIONS = {
     NotificationKind.PAGE: "trigger",
     NotificationKind.ACKNOWLEDGED: "acknowledge",
     NotificationKind.RESOLVED: "resolve",
+    NotificationKind.MERGED: "resolve",
 }
 _SEVERITIES = {Level.GREEN: "info", Level.YELLOW: "warning", Level.ORANGE: "error", Level.RED: "critical"}
 _LONGEST_SUMMARY = 1024
@@ -57,7 +58,7 @@ class PagerDuty:
 def event(delivery: Delivery) -> dict[str, Any]:
     """The event without the routing key."""
     notification, message = delivery.notification, delivery.message
-    action = _ACTIONS[notification.kind]
+    action = _ACTIONS.get(notification.kind, "trigger")
     said: dict[str, Any] = {"event_action": action, "dedup_key": dedup_key(notification.incident_id)}
     if action != "trigger":
         return said

@@ -19,10 +19,12 @@ from tocsin.contracts.decisions import (
     RefusalKind,
 )
 from tocsin.contracts.incidents import (
+    Acknowledgement,
     EscalationSnapshot,
     Incident,
     IncidentEvent,
     IncidentEventType,
+    IncidentState,
     PendingStep,
     PolicySnapshot,
     Reached,
@@ -39,6 +41,7 @@ class Draft:
         self._before = incident
         self._events: list[IncidentEvent] = []
         self._notifications: list[Notification] = []
+        self._opened: Decision | None = None
 
     def change(self, **fields: Any) -> None:
         """Set fields of the incident."""
@@ -64,32 +67,91 @@ class Draft:
 
     def decision(self) -> Decision:
         """What came of it."""
-        return Decision(self.incident, tuple(self._events), tuple(self._notifications))
+        return Decision(self.incident, tuple(self._events), tuple(self._notifications), opened=self._opened)
+
+    def open_another(self, decision: Decision) -> None:
+        """Another incident comes of this command; it is saved together with this one."""
+        self._opened = decision
 
     def refuse(self, kind: RefusalKind, reason: str) -> Decision:
         """Leave everything as it was, and say why."""
         return Decision(self._before, refused=Refusal(kind, reason))
 
-    def begin_escalation(self) -> None:
-        """Start from step 0 with whoever is on call now; at green or yellow nobody is called."""
+    def stale(self, seen: int | None) -> Decision | None:
+        """The refusal of a person who looked at another version than the present one; None where they did not."""
+        if seen is None or seen == self._before.version:
+            return None
+        return self.refuse(
+            RefusalKind.STALE,
+            f"the incident has changed since (version {self._before.version}, not {seen}); look again, then decide again",
+        )
+
+    def hold(self, actor: str, state: IncidentState) -> None:
+        """Put the incident into somebody's hands, for as long as the policy says; nobody is called meanwhile."""
         incident = self.incident
-        if not incident.level.serious or incident.policy is None:
+        timeout = escalation_of(incident.policy, incident.level).acknowledgement_timeout if incident.policy else None
+        until = self.now + timeout if timeout is not None else None
+        self.change(
+            state=state,
+            acknowledged=Acknowledgement(by=actor, at=self.now, level=incident.level, until=until),
+            pending=None,
+        )
+
+    def let_go(self, actor: str, why: str) -> None:
+        """Nobody has it in hand any more."""
+        held = self.incident.acknowledged
+        self.change(state=IncidentState.TRIGGERED, acknowledged=None)
+        self.record(IncidentEventType.UNACKNOWLEDGED, actor, why=why, was=held.by if held else None)
+
+    def end_silence(self, actor: str, why: str) -> None:
+        """Pages may go out again."""
+        self.change(silence=None)
+        self.record(IncidentEventType.UNSILENCED, actor, why=why)
+
+    def begin_escalation(self) -> None:
+        """Start from step 0 with whoever is on call now; at green or yellow, or in a silence, nobody is called."""
+        incident = self.incident
+        if not incident.level.serious or incident.policy is None or incident.silence is not None:
             return
         pending = first_step(escalation_of(incident.policy, incident.level), self.now)
-        self.change(start=incident.start + 1, escalation_level=incident.level, pending=pending)
+        self.change(start=incident.start + 1, escalation_level=incident.level, pending=pending, rung=None)
         self.ring_what_is_due()
 
-    def ring_what_is_due(self) -> None:
+    def ring_now(self, actor: str) -> None:
+        """Ring the step after the last one without any wait, or begin again where none is left, because `actor` wants it."""
+        incident, policy = self.incident, self.incident.policy
+        if policy is None:
+            return
+        following = incident.pending
+        if following is None:
+            if incident.rung is not None:
+                escalation = escalation_of(policy, incident.escalation_level)
+                following = following_step(policy, escalation, incident.rung, self.now, at_once=True)
+            # It was stopped in between: what still waits of the start before is not to go out now.
+            self.change(start=incident.start + 1)
+        if following is None:
+            self.change(escalation_level=incident.escalation_level or incident.level)
+            following = PendingStep(loop=0, step=0, due_at=self.now)
+        self.change(pending=following.model_copy(update={"due_at": self.now}))
+        self.ring_what_is_due(actor)
+
+    def ring_what_is_due(self, actor: str = TIMER) -> None:
         """Ring every step whose time has come, and set the next one."""
         policy = self.incident.policy
         if policy is None:
             return
         escalation = escalation_of(policy, self.incident.escalation_level)
         while self.incident.pending is not None and self.incident.pending.due_at <= self.now:
-            self._ring(policy, escalation, self.incident.pending)
+            self._ring(policy, escalation, self.incident.pending, actor)
 
-    def tell_those_who_were_called(self, kind: NotificationKind, actor: str, **facts: Any) -> None:
-        """A state message to each target and channel that was ever called, but for whoever caused it."""
+    def tell_those_who_were_called(
+        self, kind: NotificationKind, actor: str, *, each_time: bool = False, **facts: Any
+    ) -> None:
+        """A state message to each target and channel that was ever called, but for whoever caused it.
+
+        Once a start, or `each_time` that it is told.
+        """
+        step = self._event_step() if each_time else PendingStep(loop=0, step=0, due_at=self.now)
         for reached in self.incident.reached:
             if reached.target != actor:
                 recipient = self.directory.recipient(reached.target, self.now)
@@ -98,22 +160,33 @@ class Draft:
                     and reached.channel in recipient.channels
                     and self.directory.tells(reached.channel)
                 ):
-                    self._notify(
-                        recipient, [Ring(reached.channel)], kind, PendingStep(loop=0, step=0, due_at=self.now), **facts
-                    )
+                    self._notify(recipient, [Ring(reached.channel)], kind, step, **facts)
 
-    def _ring(self, policy: PolicySnapshot, escalation: EscalationSnapshot, step: PendingStep) -> None:
+    def tell(self, reference: str, kind: NotificationKind, **facts: Any) -> None:
+        """A state message to whomever `person:…` means, on all their channels; once an event."""
+        recipient = self.directory.recipient(reference, self.now)
+        if recipient is not None:
+            rings = [Ring(channel) for channel in recipient.channels if self.directory.tells(channel)]
+            self._notify(recipient, rings, kind, self._event_step(), **facts)
+
+    def _event_step(self) -> PendingStep:
+        # State messages of one kind may follow each other within a start; the event that they tell keeps them apart.
+        return PendingStep(loop=0, step=self.incident.version, due_at=self.now)
+
+    def _ring(
+        self, policy: PolicySnapshot, escalation: EscalationSnapshot, step: PendingStep, actor: str = TIMER
+    ) -> None:
         wanted = targets_of(policy, escalation, step)
         recipients = self.directory.recipients(wanted, self.now)
         nobody = not recipients
         is_fallback = step.step == len(escalation.steps)
         following = following_step(policy, escalation, step, self.now, at_once=nobody)
         told = self._fallback_to_tell(policy) if nobody and not is_fallback else ()
-        self.change(pending=following)
+        self.change(pending=following, rung=step)
         self._remember((*recipients, *told))
         self.record(
             IncidentEventType.ESCALATED,
-            TIMER,
+            actor,
             start=self.incident.start,
             loop=step.loop,
             step=step.step,

@@ -97,6 +97,12 @@ def compose(
             lines = _acknowledged(content, language, clock)
         case NotificationKind.RESOLVED:
             lines = _resolved(content, language)
+        case NotificationKind.ASSIGNED:
+            lines = [reason(content.reasons, language) or phrases["no_reason"]]
+        case NotificationKind.JOINED:
+            lines = [harmless(content.added or "")]
+        case NotificationKind.MERGED:
+            lines = [phrases["merged_on"]]
     kind = content.kind.value
     subject, brief = phrases[kind].format(**names), phrases[f"{kind}_brief"].format(**names)
     spoken = phrases[f"{kind}_spoken"].format(**{**names, "level": names["level"].lower()})
@@ -182,6 +188,8 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
 def _brief(notification: Notification, clock: _Times) -> list[str]:
     """What a text message says beside its head, the most important first; state messages have it in the head."""
     content, phrases = notification.content, PHRASES[notification.language]
+    if content.kind is NotificationKind.JOINED and content.added:
+        return [harmless(content.added)]
     if content.kind is not NotificationKind.PAGE:
         return []
     sentences = [reason(content.reasons, notification.language) or phrases["no_reason"]]

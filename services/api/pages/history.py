@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.alert.protocol.decide import LONGEST_NOTE
+from services.alert.protocol.closing import LONGEST_NOTE
 from services.alert.protocol.directory import Directory
 from services.api.pages.loudness import shown_text
 from services.api.pages.room_history import ROOM_EVENTS, room_sentence
 from services.api.pages.wording import Wording
 from tocsin.contracts.incidents import IncidentEvent, IncidentEventType, Level
 from tocsin.storage.notifications import NotificationStatus
+
+_LET_GO = {"level_rose": "event.level_rose", "given_back": "event.given_back", "escalated": "event.escalated_by"}
+"""Why nobody has it in hand any more; else its time ran out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,26 @@ def _sentences(event: IncidentEvent, wording: Wording, directory: Directory) -> 
     return [wording.say(_phrase(event), **_gaps(event, wording, directory))]
 
 
-def _phrase(event: IncidentEvent) -> str:
+def _phrase(event: IncidentEvent) -> str:  # noqa: PLR0911 - one line a phrase
     """The catalogue's key for an event."""
+    data = event.data
     match event.type:
+        case IncidentEventType.OPENED if "declared" in data:
+            return "event.declared"
         case IncidentEventType.UNACKNOWLEDGED:
-            return "event.level_rose" if event.data.get("why") == "level_rose" else "event.timed_out"
+            return _LET_GO.get(str(data.get("why")), "event.timed_out")
         case IncidentEventType.LEVEL_CHANGED:
-            return "event.raised" if Level(event.data["to"]) > Level(event.data["from"]) else "event.lowered"
-        case IncidentEventType.RESOLVED if "verdict" in event.data:
+            return "event.raised" if Level(data["to"]) > Level(data["from"]) else "event.lowered"
+        case IncidentEventType.RESOLVED if "verdict" in data:
             return "event.resolved_verdict"
+        case IncidentEventType.ASSIGNED if "person" not in data:
+            return "event.assigned_nobody"
+        case IncidentEventType.SILENCED if data.get("whole_brand"):
+            return "event.silenced_brand"
+        case IncidentEventType.UNSILENCED if data.get("why") in ("lifted", "level_rose"):
+            return f"event.unsilenced_{data['why']}"
+        case IncidentEventType.JOINED if "incident" in data:
+            return "event.joined_incident"
     return f"event.{event.type.removeprefix('incident.')}"
 
 
@@ -90,15 +104,19 @@ def _gaps(event: IncidentEvent, wording: Wording, directory: Directory) -> dict[
     """What fills the gaps of the event's phrase."""
     data = event.data
     match event.type:
-        case IncidentEventType.OPENED:
+        case IncidentEventType.OPENED if "declared" not in data:
             return {"level": wording.say(f"level.{event.level}")}
-        case IncidentEventType.UNACKNOWLEDGED:
+        case IncidentEventType.UNACKNOWLEDGED if data.get("why") in ("timed_out", "level_rose"):
             return {"who": actor_name(str(data.get("was", "")), wording, directory)}
         case IncidentEventType.LEVEL_CHANGED:
             return {"before": wording.say(f"level.{data['from']}"), "after": wording.say(f"level.{data['to']}")}
+    said = data.get("declared", {}).get("sentence") or data.get("title") or data.get("story") or data.get("text", "")
     gaps = {
         "who": actor_name(event.actor, wording, directory),
-        "text": shown_text(str(data.get("text", "")), LONGEST_NOTE),
+        "text": shown_text(str(said), LONGEST_NOTE),
+        "level": wording.say(f"level.{event.level}"),
+        "person": actor_name(f"person:{data.get('person', '')}", wording, directory),
+        "verdict": "",
     }
     if "verdict" in data:
         verdict = wording.say(f"verdict.{data['verdict']}")

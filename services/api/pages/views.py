@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from services.alert.protocol.policies import escalation_of, targets_of
+from services.api.commands import sees_incident
 from services.api.context import ApiContext
 from services.api.pages.charts import Chart, Slot, bar_chart
 from services.api.pages.history import Call, Happening, actor_name, calls, happenings
@@ -99,8 +100,12 @@ class PageReader:
         """Every brand that the principal may see, the one with most need first."""
         wanted = self.context.brand_ids(self.principal)
         statuses = {status.brand: status for status in brands.board(self.session, wanted)}
-        views = [self._brand(brand, statuses.get(brand), incidents.open_main(self.session, brand)) for brand in wanted]
+        views = [self._brand(brand, statuses.get(brand), self._open_incident(brand)) for brand in wanted]
         return sorted(views, key=lambda view: view.rank)
+
+    def _open_incident(self, brand: str) -> Incident | None:
+        found = incidents.open_main(self.session, brand)
+        return found if found is not None and sees_incident(self.principal, found) else None
 
     def incident_page(self, incident: Incident) -> BrandView:
         """The brand of one incident, with that incident, open or not."""

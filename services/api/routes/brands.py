@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query
 
+from services.api.commands import sees_incident
 from services.api.context import Context
 from services.api.permission import Reader, unknown_brand
 from services.api.schemas import BrandAnswer, BrandList, FiguresAnswer, TimelineAnswer
@@ -47,7 +48,7 @@ def list_brands(*, context: Context, principal: Reader) -> BrandList:
                     reasons=status.reasons if status else {},
                     evaluated_at=status.evaluated_at if status else None,
                     complete_up_to=complete or (status.complete_up_to if status else None),
-                    incident=open_incident.id if open_incident else None,
+                    incident=open_incident.id if open_incident and sees_incident(principal, open_incident) else None,
                 )
             )
     return BrandList(brands=tuple(answers))

@@ -1,4 +1,4 @@
-"""`/v1/incidents`: the list, one with everything that happened, acknowledging and resolving."""
+"""`/v1/incidents`: the list, and one with everything that happened. What people do with it is `incident_commands`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 
-from services.api.commands import acknowledge, resolve, unknown_incident
+from services.api.commands import sees_incident, unknown_incident
 from services.api.context import Context
 from services.api.cursors import Cursor
-from services.api.permission import Actor, Reader, unknown_brand
+from services.api.permission import Reader, unknown_brand
 from services.api.routes.mentions import read_cursor
 from services.api.schemas import (
-    AcknowledgeRequest,
     EventAnswer,
     IncidentAnswer,
     IncidentDetail,
     IncidentList,
     NotificationAnswer,
-    ResolveRequest,
     detail_of,
 )
 from tocsin.contracts.incidents import IncidentState
@@ -31,9 +29,9 @@ from tocsin.storage.notifications import NotificationStatus, notifications
 router = APIRouter(tags=["incidents"])
 
 Responses = dict[int | str, dict[str, Any]]
-_NOT_FOUND: Responses = {404: {"description": "No such incident, or not one of your brands"}}
-_REFUSED: Responses = {
-    **_NOT_FOUND,
+NOT_FOUND: Responses = {404: {"description": "No such incident, or not one of your brands"}}
+REFUSED: Responses = {
+    **NOT_FOUND,
     409: {"description": "The incident is in no state for that"},
     412: {"description": "It has changed since you looked: look again, then decide again"},
 }
@@ -63,7 +61,8 @@ def list_incidents(
     with context.database.read() as session:
         found = incidents.list_incidents(
             session,
-            brands=principal.brands if brand is None else [brand],
+            brands=None if brand is None else [brand],
+            within=principal.brands,
             states=state,
             limit=limit + 1,
             before=(place.at, place.identifier) if place else None,
@@ -75,12 +74,12 @@ def list_incidents(
     )
 
 
-@router.get("/v1/incidents/{incident_id}", summary="One incident with its history and evidence", responses=_NOT_FOUND)
+@router.get("/v1/incidents/{incident_id}", summary="One incident with its history and evidence", responses=NOT_FOUND)
 def show_incident(*, context: Context, principal: Reader, incident_id: UUID, response: Response) -> IncidentDetail:
     """An incident, what happened to it, whom it was told and what became of that, and the evidence of detection."""
     with context.database.read() as session:
         incident = incidents.find(session, incident_id)
-        if incident is None or not principal.sees(incident.brand):
+        if incident is None or not sees_incident(principal, incident):
             raise unknown_incident(incident_id)
         events = incidents.events(session, incident_id)
         told = notifications(session, incident_id)
@@ -92,41 +91,20 @@ def show_incident(*, context: Context, principal: Reader, incident_id: UUID, res
     )
 
 
-@router.post("/v1/incidents/{incident_id}/acknowledge", summary="Take an incident in hand", responses=_REFUSED)
-def acknowledge_incident(
-    *,
-    context: Context,
-    principal: Actor,
-    incident_id: UUID,
-    response: Response,
-    wanted: AcknowledgeRequest | None = None,
-    if_match: IfMatch = None,
-) -> IncidentAnswer:
-    """Stops the calls. Give the `level` that you were shown: it then fails only where it is worse by now.
-
-    Repeated within a minute it changes nothing; later it says that you are still at it, and the time-out begins anew.
-    """
-    level = wanted.level if wanted else None
-    incident = acknowledge(context, principal, incident_id, level=level, version=version_of(if_match))
-    response.headers["ETag"] = f'"{incident.version}"'
-    return IncidentAnswer.of(incident)
-
-
-@router.post("/v1/incidents/{incident_id}/resolve", summary="Say that an incident is over", responses=_REFUSED)
-def resolve_incident(
-    *,
-    context: Context,
-    principal: Actor,
-    incident_id: UUID,
-    response: Response,
-    wanted: ResolveRequest | None = None,
-    if_match: IfMatch = None,
-) -> IncidentAnswer:
-    """Only a person resolves. The same again changes nothing; another verdict than the first is refused (409)."""
-    verdict = wanted.verdict if wanted else None
-    incident = resolve(context, principal, incident_id, verdict=verdict, version=version_of(if_match))
-    response.headers["ETag"] = f'"{incident.version}"'
-    return IncidentAnswer.of(incident)
+@router.get(
+    "/v1/incidents/{incident_id}/pictures/{picture_id}",
+    summary="A picture that was shown when it was declared",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {}}, "description": "The picture"}, **NOT_FOUND},
+)
+def show_picture(*, context: Context, principal: Reader, incident_id: UUID, picture_id: UUID) -> Response:
+    """The bytes, as the type that they were checked to be."""
+    with context.database.read() as session:
+        incident = incidents.find(session, incident_id)
+        picture = incidents.find_picture(session, incident_id, picture_id)
+    if incident is None or picture is None or not sees_incident(principal, incident):
+        raise unknown_incident(incident_id)
+    return Response(picture.data, media_type=picture.media_type)
 
 
 def version_of(entity_tag: str | None) -> int | None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from services.api.commands import acknowledge, resolve, unknown_incident
+from services.api.commands import acknowledge, resolve, sees_incident, unknown_incident
 from services.api.context import ApiContext, Context, context_of
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
@@ -116,7 +116,7 @@ def _incident_view(
     context: ApiContext, session: Session, principal: Principal, words: Wording, incident_id: UUID
 ) -> BrandView:
     found = incidents.find(session, incident_id)
-    if found is None or not principal.sees(found.brand):
+    if found is None or not sees_incident(principal, found):
         raise unknown_incident(incident_id)
     return PageReader(context, session, principal, words, context.clock.now()).incident_page(found)
 

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from services.alert.protocol.closing import REOPEN_WITHIN
 from services.alert.protocol.commands import (
     Acknowledge,
     AcknowledgementDue,
@@ -18,7 +19,7 @@ from services.alert.protocol.commands import (
     Resolve,
     StepDue,
 )
-from services.alert.protocol.decide import REOPEN_WITHIN, decide
+from services.alert.protocol.decide import decide
 from tests.team import DIRECTORY, START, judged, opening, policy, steps
 from tocsin.contracts.decisions import Decision, NotificationKind
 from tocsin.contracts.incidents import Incident, IncidentState, Level, TimerKind

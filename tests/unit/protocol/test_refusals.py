@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from services.alert.protocol.closing import LONGEST_NOTE, REOPEN_WITHIN
 from services.alert.protocol.commands import (
     Acknowledge,
     AcknowledgementDue,
@@ -17,7 +18,7 @@ from services.alert.protocol.commands import (
     Resolve,
     StepDue,
 )
-from services.alert.protocol.decide import LONGEST_NOTE, REOPEN_WITHIN, decide
+from services.alert.protocol.decide import decide
 from tests.team import DIRECTORY, START, judged, opening
 from tocsin.contracts.decisions import RefusalKind
 from tocsin.contracts.incidents import Incident, IncidentEventType, IncidentState, Level, Verdict
@@ -45,8 +46,8 @@ TRANSITIONS: list[tuple[IncidentState, Command, IncidentState | RefusalKind]] = 
     (TRIGGERED, Resolve("person:sam", version=1), RefusalKind.STALE),
     (TRIGGERED, Reopen("person:sam"), RefusalKind.ILLEGAL),
     (TRIGGERED, Note("person:sam", "called the factory"), TRIGGERED),
-    (TRIGGERED, Note("person:sam", "  "), RefusalKind.ILLEGAL),
-    (TRIGGERED, Note("person:sam", "x" * (LONGEST_NOTE + 1)), RefusalKind.ILLEGAL),
+    (TRIGGERED, Note("person:sam", "  "), RefusalKind.INVALID),
+    (TRIGGERED, Note("person:sam", "x" * (LONGEST_NOTE + 1)), RefusalKind.INVALID),
     (TRIGGERED, StepDue(), TRIGGERED),
     (TRIGGERED, AcknowledgementDue(), TRIGGERED),
     (TRIGGERED, ChangeLevel(judged(Level.RED)), TRIGGERED),

@@ -6,13 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, Text, UniqueConstraint, Uuid, false
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint, Uuid, false
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tocsin.storage.base import Base, Counter, Json, Word
 
-OPEN_MAIN = "main AND state NOT IN ('resolved', 'reviewed')"
+OPEN_MAIN = "open_main"
 WAITING = "outcome IS NULL"
 
 
@@ -38,12 +38,62 @@ class IncidentTable(Base):
     """Everything else of `tocsin.contracts.incidents.Incident`, as it dumps itself."""
 
     __table_args__ = (
-        Index(
-            "uq_incidents_open_main", "brand", unique=True, postgresql_where=sql(OPEN_MAIN), sqlite_where=sql(OPEN_MAIN)
-        ),
         Index("ix_incidents_opened_at", "opened_at", "id"),
         Index("ix_incidents_brand_opened_at", "brand", "opened_at"),
     )
+
+
+class IncidentBrandTable(Base):
+    """A brand that an incident is about; made equal to `Incident.brands`. One open main incident a brand at most."""
+
+    __tablename__ = "incident_brands"
+
+    incident_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True)
+    brand: Mapped[str] = mapped_column(Word, primary_key=True)
+    open_main: Mapped[bool] = mapped_column(Boolean)
+    """True while the incident is open and main."""
+
+    __table_args__ = (
+        Index(
+            "uq_incident_brands_open_main",
+            "brand",
+            unique=True,
+            postgresql_where=sql(OPEN_MAIN),
+            sqlite_where=sql(OPEN_MAIN),
+        ),
+        Index("ix_incident_brands_brand", "brand"),
+    )
+
+
+class IncidentPictureTable(Base):
+    """A picture that a person showed when they declared an incident, such as a screenshot."""
+
+    __tablename__ = "incident_pictures"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    incident_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"), index=True)
+    media_type: Mapped[str] = mapped_column(Word)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    added_by: Mapped[str] = mapped_column(Text)
+    added_at: Mapped[datetime]
+
+
+class SilenceTable(Base):
+    """A silence of a whole brand: incidents of it up to `level` call nobody until `until`, or until it was ended."""
+
+    __tablename__ = "silences"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    brand: Mapped[str] = mapped_column(Word)
+    level: Mapped[str] = mapped_column(Word)
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text)
+    begun_by: Mapped[str] = mapped_column(Text)
+    begun_at: Mapped[datetime]
+    ended_by: Mapped[str | None] = mapped_column(Text)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_silences_brand", "brand", "until"),)
 
 
 class IncidentEventTable(Base):

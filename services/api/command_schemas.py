@@ -1,0 +1,145 @@
+"""What people send with a command, as OpenAPI describes it; an unknown field is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AnyHttpUrl, Base64Bytes, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from services.alert.protocol.closing import LONGEST_NOTE
+from services.alert.protocol.opening import LONGEST_SENTENCE
+from tocsin.contracts.events import Instant
+from tocsin.contracts.incidents import Level, Verdict
+from tocsin.contracts.settings.base import Identifier
+
+LARGEST_PICTURE = 4 * 1024 * 1024
+"""Bytes."""
+_PICTURES = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/webp": (b"RIFF",),
+}
+"""What is shown as a picture, by how its bytes begin; nothing that a browser could run."""
+
+Sentence = Annotated[str, Field(min_length=1, max_length=LONGEST_SENTENCE)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE)]
+
+
+class Request(BaseModel):
+    """Base of what is sent with a command."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AcknowledgeRequest(Request):
+    """`level`: the one that you were shown; the request fails (412) only where it has risen since."""
+
+    level: Level | None = None
+
+
+class LevelRequest(Request):
+    """The level that a person sees. Above detection's it is a floor, below it a cap until detection rises anew."""
+
+    level: Level
+
+
+class AssignRequest(Request):
+    """`person`: whose it is to see to; null: nobody's in particular."""
+
+    person: Identifier | None
+
+
+class SilenceRequest(Request):
+    """`until`: in the future, and within 7 days. A level that rises ends it."""
+
+    until: Instant
+
+
+class SplitRequest(Request):
+    """`story`: as the evidence names it; `level`: that of the new incident, by default that of the one it comes from."""
+
+    story: Sentence
+    title: Sentence | None = None
+    level: Level | None = None
+
+
+class MergeRequest(Request):
+    """`into`: the incident that this one goes on as part of."""
+
+    into: UUID
+
+
+class ResolveRequest(Request):
+    """`verdict`: what it turned out to be; precision and misses are counted from it."""
+
+    verdict: Verdict | None = None
+
+
+class ReviewRequest(Request):
+    """`verdict`: what it was after all, by default that of the resolving; `text`: what is to be remembered."""
+
+    verdict: Verdict | None = None
+    text: Text | None = None
+
+
+class NoteRequest(Request):
+    """Something for the incident's record."""
+
+    text: Text
+
+
+class PictureRequest(Request):
+    """A picture: PNG, JPEG, GIF or WebP, as base64."""
+
+    media_type: str
+    data: Base64Bytes
+
+    @model_validator(mode="after")
+    def _is_a_picture(self) -> Self:
+        beginnings = _PICTURES.get(self.media_type)
+        if beginnings is None or not self.data.startswith(beginnings):
+            raise ValueError(f"is no picture of the type that it says; known are {', '.join(_PICTURES)}")
+        if len(self.data) > LARGEST_PICTURE:
+            raise ValueError(f"has {len(self.data)} bytes; {LARGEST_PICTURE} are the most")
+        return self
+
+
+class DeclareRequest(Request):
+    """What a person knows of a crisis that detection has not found (or not yet)."""
+
+    brands: tuple[Identifier, ...] = Field(min_length=1, max_length=20)
+    level: Level
+    sentence: Sentence
+    link: AnyHttpUrl | None = None
+    text: Text | None = None
+    picture: PictureRequest | None = None
+
+    @field_validator("brands")
+    @classmethod
+    def _each_once(cls, brands: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(brands))
+
+    @field_validator("level")
+    @classmethod
+    def _not_green(cls, level: Level) -> Level:
+        if level is Level.GREEN:
+            raise ValueError("what is green is no incident; declare yellow (calls nobody), orange or red")
+        return level
+
+
+class BrandSilenceRequest(Request):
+    """Incidents of `brand` up to `level` call nobody until `until`; `reason` is for those who wonder."""
+
+    brand: Identifier
+    until: Instant
+    level: Level = Level.ORANGE
+    reason: Sentence
+
+    @field_validator("level")
+    @classmethod
+    def _serious(cls, level: Level) -> Level:
+        if not level.serious:
+            raise ValueError("orange or red: below orange nobody is called anyway")
+        return level
