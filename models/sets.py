@@ -1,0 +1,118 @@
+"""Which sets the network learns from, and under which licence each is.
+
+The card's table of what went in is written from here, and `--permissive` reads from here what it may use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where labels come from. `permissive`: anybody may use it for anything, if need be with attribution (docs/adr/0006)."""
+
+    name: str
+    title: str
+    used_for: str
+    licence: str
+    permissive: bool
+
+
+@dataclass(frozen=True)
+class SentimentSet:
+    """A set with sentiments; `share` weighs how often it is drawn against the square root of its size."""
+
+    name: str
+    path: str
+    share: float
+    task: str = "sentiment"
+    mapping: dict[str, str] | None = None
+    about_a_brand: bool = False
+    """Its texts speak about a company or a product: a negative one is weak evidence of risk, a positive one against."""
+
+
+TARGET = "umsab"
+"""The set that the exported sentiment head speaks for: its classes are balanced and it has all eight languages."""
+
+_EMOTIONS = {
+    "joy": "positive",
+    "optimism": "positive",
+    "trust": "positive",
+    "anger": "negative",
+    "disgust": "negative",
+    "fear": "negative",
+    "sadness": "negative",
+}
+
+SENTIMENT_SETS = (
+    SentimentSet("semeval", "sentiment/semeval2013_2016_en.jsonl", 1.0),
+    SentimentSet("deft", "sentiment/deft2017_fr.jsonl", 1.6),
+    SentimentSet("germeval", "sentiment/germeval2017_db_de.jsonl", 1.0),
+    SentimentSet("arsarcasm", "sentiment/arsarcasm_v2_ar.jsonl", 1.0),
+    SentimentSet("sentimix", "sentiment/sentimix_hinglish.jsonl", 1.6),
+    SentimentSet("goemotions", "sentiment/goemotions_sentiment_en.jsonl", 0.5),
+    SentimentSet("brand_entity", "sentiment/brand_entity_tweets_en.jsonl", 0.5, about_a_brand=True),
+    SentimentSet("sanders", "sentiment/sanders_brands_en.jsonl", 0.6, about_a_brand=True),
+    SentimentSet("sxsw", "sentiment/brand_products_sxsw_en.jsonl", 0.5, about_a_brand=True),
+    SentimentSet("apple", "sentiment/apple_twitter_en.jsonl", 0.6, about_a_brand=True),
+    SentimentSet("cesamard", "risk/cesamard_reviews_en.jsonl", 0.5, about_a_brand=True),
+    SentimentSet("emoevent", "risk/emoevent_es.jsonl", 1.2, "emotion", {**_EMOTIONS, "others": "neutral"}),
+    SentimentSet("tweeteval_emotion", "risk/tweeteval_emotion_train.jsonl", 0.5, "emotion", _EMOTIONS),
+    SentimentSet("xed", "risk/xed_emotion_multi.jsonl", 0.6, "emotion", _EMOTIONS),
+)
+
+TOXICITY_SETS = (
+    ("tweeteval_offensive", "risk/tweeteval_offensive_train.jsonl", "offensive", 2.0),
+    ("mlma", "risk/mlma_train.jsonl", "toxicity", 1.5),
+    ("germeval2018", "risk/germeval2018_de.jsonl", "toxicity", 1.0),
+    ("germeval2021", "risk/germeval2021_de.jsonl", "toxicity", 1.0),
+    ("toldbr", "risk/toldbr_pt.jsonl", "toxicity", 1.0),
+    ("hasoc", "risk/hasoc2019_hi_de_en.jsonl", "toxicity", 1.0),
+    ("lhsab", "risk/lhsab_ar.jsonl", "toxicity", 1.0),
+)
+"""Name, file, task, share."""
+
+_TERMS = "its task's and Twitter's terms"
+
+SOURCES = (
+    Source(
+        TARGET, "UMSAB train (cardiffnlp/xlm-t)", "sentiment; calm for risk", "Apache-2.0, and its sources' terms", True
+    ),
+    Source("semeval", "SemEval 2013–2016, English tweets", "sentiment", _TERMS, False),
+    Source("deft", "DEFT 2017, French tweets", "sentiment", "CeCILL", True),
+    Source("germeval", "GermEval 2017, Deutsche Bahn", "sentiment, relevance, risk", "research use", False),
+    Source("arsarcasm", "ArSarcasm v2, Arabic tweets", "sentiment", "MIT", True),
+    Source("sentimix", "SentiMix, Hindi and English", "sentiment", _TERMS, False),
+    Source("goemotions", "GoEmotions", "sentiment, relevance", "Apache-2.0", True),
+    Source("brand_entity", "brand entity tweets", "sentiment, risk, relevance", "research use", False),
+    Source("sanders", "Sanders, tweets about four companies", "sentiment, risk, relevance", "research use", False),
+    Source("sxsw", "products at SXSW, tweets", "sentiment, risk, relevance", "research use", False),
+    Source("apple", "tweets about Apple", "sentiment, risk, relevance", "research use", False),
+    Source("cesamard", "CESAMARD reviews", "sentiment, risk, relevance", "MIT", True),
+    Source("emoevent", "EmoEvent, Spanish tweets", "sentiment, from emotions", "research use", False),
+    Source("tweeteval_emotion", "TweetEval emotion", "sentiment, from emotions", "its sources' terms", False),
+    Source("xed", "XED, subtitles", "sentiment, from emotions", "CC BY 4.0", True),
+    Source("tweeteval_offensive", "TweetEval offensive", "toxicity", "its sources' terms", False),
+    Source("mlma", "MLMA hate speech", "toxicity", "MIT", True),
+    Source("germeval2018", "GermEval 2018", "toxicity", "CC BY 4.0", True),
+    Source("germeval2021", "GermEval 2021", "toxicity", "CC BY-SA 4.0", True),
+    Source("toldbr", "ToLD-Br", "toxicity", "CC BY-SA 4.0", True),
+    Source("hasoc", "HASOC 2019", "toxicity", "research use", False),
+    Source("lhsab", "L-HSAB", "toxicity", "research use", False),
+    Source(
+        "complaints",
+        "complaints on Twitter",
+        "risk, relevance",
+        "to be cited: Preoţiuc-Pietro, Gaman and Aletras 2019",
+        False,
+    ),
+    Source("review_bombing", "review bombing of two games", "risk (the fitted head)", "MIT", True),
+    Source("crisislex", "CrisisLex T26", "calm for risk, relevance", "MIT", True),
+    Source("prototypes", "sentences of our own, `models/prototypes.tsv`", "kinds, risk", "as the project", True),
+)
+
+SET_NAMES = tuple(source.name for source in SOURCES)
+"""Each set has a bias of its own in the sentiment and toxicity heads, because class priors and annotators differ."""
+
+PERMISSIVE_SETS = frozenset(source.name for source in SOURCES if source.permissive)
