@@ -1,35 +1,84 @@
-"""Averages the weights of several evaluations of one run, which is steadier than any of them.
+"""Averages the weights of several checkpoints, which is steadier than any of them (a model soup, Wortsman et al. 2022).
 
-`python -m models.average WORK 4 5 8` reads `evaluation-4.pt`, … of the work folder and writes its `best.pt`.
+`python -m models.average OUT A/best.pt B/evaluation-2.pt` averages them all. With `--greedy DATA` they are tried in order of their
+own figure on validation, and one is taken in only where the average gains by it. The checkpoints must be moments of one run, or of
+runs with one beginning: otherwise their weights do not belong together. OUT is a work folder as `models/export.py` reads it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+
+from models.batches import encode
+from models.data import validation
+from models.evaluate import sentiment_figures
+from models.start import saved_network
+from models.train import sentiment_scores
+
+State = dict[str, torch.Tensor]
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line, read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work_folder", type=Path)
-    parser.add_argument("evaluations", type=int, nargs="+", help="their numbers, in eighths of the run")
+    parser.add_argument("output", type=Path, help="work folder that gets best.pt and the tokenizer")
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    parser.add_argument("--greedy", type=Path, metavar="DATA", help="measure on this folder's validation set")
+    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args(argv)
 
 
-def average(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """The mean of each weight; the states must come from one run, or their weights do not belong together."""
+def average(states: Sequence[State]) -> State:
+    """The mean of each weight."""
     return {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
+
+
+def greedy(states: dict[str, State], figure: Callable[[State], float]) -> tuple[State, list[str]]:
+    """Take in one state after another, the best first, while the average's figure does not fall."""
+    alone = {name: figure(state) for name, state in states.items()}
+    order = sorted(alone, key=lambda name: -alone[name])
+    taken, best, soup = [order[0]], alone[order[0]], states[order[0]]
+    for name in order[1:]:
+        tried = average([states[each] for each in (*taken, name)])
+        reached = figure(tried)
+        if reached >= best:
+            taken, best, soup = [*taken, name], reached, tried
+    return soup, taken
 
 
 def run(chosen: argparse.Namespace) -> None:
     """Read, average, write."""
-    paths = [chosen.work_folder / f"evaluation-{number}.pt" for number in chosen.evaluations]
-    torch.save(average([torch.load(path, weights_only=True) for path in paths]), chosen.work_folder / "best.pt")
+    torch.set_num_threads(chosen.threads)
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "vocabulary_rows.json"):
+        shutil.copyfile(chosen.checkpoints[0].parent / name, chosen.output / name)
+    states: dict[str, State] = {str(path): torch.load(path, weights_only=True) for path in chosen.checkpoints}
+    torch.save(average(list(states.values())), chosen.output / "best.pt")
+    if chosen.greedy is None:
+        return
+    checked = validation(chosen.greedy)
+    network, tokenizer = saved_network(chosen.output)
+    ids = encode(tokenizer, [example.text for example in checked])
+
+    def figure(state: State) -> float:
+        network.load_state_dict(state)
+        figures = sentiment_figures(checked, sentiment_scores(network, ids).argmax(1).tolist())
+        print(json.dumps(figures), flush=True)
+        return figures["mean"]
+
+    print("all together:")
+    figure(average(list(states.values())))
+    print("one by one, then greedily:")
+    soup, taken = greedy(states, figure)
+    print("taken:", *taken)
+    torch.save(soup, chosen.output / "best.pt")
 
 
 if __name__ == "__main__":

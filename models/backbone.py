@@ -108,10 +108,21 @@ def _unpack(raw: bytes, kind: int, elements: int) -> NDArray[np.float32]:
     return weights
 
 
+def encoder_config(**sizes: Any) -> BertConfig:
+    """The encoder's configuration; what `sizes` leaves out is as in multilingual-e5-small."""
+    return BertConfig(
+        **{"num_attention_heads": 12, "type_vocab_size": 2, "layer_norm_eps": 1e-12, **sizes},
+        pad_token_id=SPECIAL_PIECES.index("<pad>"),
+        position_embedding_type="absolute",
+        attention_probs_dropout_prob=0.0,
+        attn_implementation="eager",  # on a CPU in bfloat16 the fused attention doubles the backward pass
+    )
+
+
 def packed_backbone(path: Path, rows: Sequence[int]) -> BertModel:
     """The encoder of a packed weight file with the embedding rows `rows` (ids of the full vocabulary), in that order."""
     packed = read_packed_weights(path)
-    config = BertConfig(
+    config = encoder_config(
         vocab_size=len(rows),
         hidden_size=packed.hidden,
         num_hidden_layers=packed.layers,
@@ -120,10 +131,6 @@ def packed_backbone(path: Path, rows: Sequence[int]) -> BertModel:
         max_position_embeddings=packed.positions,
         type_vocab_size=packed.types,
         layer_norm_eps=packed.epsilon,
-        pad_token_id=SPECIAL_PIECES.index("<pad>"),
-        position_embedding_type="absolute",
-        attention_probs_dropout_prob=0.0,
-        attn_implementation="eager",  # on a CPU in bfloat16 the fused attention doubles the backward pass
     )
     backbone = BertModel(config, add_pooling_layer=False)
     state: dict[str, torch.Tensor] = {}

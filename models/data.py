@@ -1,4 +1,4 @@
-"""What the network learns from: which sets, how their labels map to the heads, how often each is drawn.
+"""What the network learns from: how the labels of the sets (`models/sets.py`) map to the heads, how often each is drawn.
 
 The data folder is an argument everywhere; it holds `sentiment/*.jsonl` and `risk/*.jsonl`, one object a line with `text`,
 `label`, mostly `lang` and `task`. A row becomes one `Example` with a label for some of the heads and none for the others.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,74 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.prototypes import KINDS, prototypes
+from models.sets import PERMISSIVE_SETS, SENTIMENT_SETS, TARGET, TOXICITY_SETS, SentimentSet
 from services.classify.classifiers.preparation import prepare
 
 SENTIMENTS = ("negative", "neutral", "positive")
 LANGUAGES = ("fr", "en", "es", "de", "it", "pt", "ar", "hi")
-TARGET = "umsab"
-"""The set that the exported sentiment head speaks for: its classes are balanced and it has all eight languages."""
+_NO_WORD = re.compile(r"[\W_]+")
 
-
-@dataclass(frozen=True)
-class SentimentSet:
-    """A set with sentiments; `share` weighs how often it is drawn against the square root of its size."""
-
-    name: str
-    path: str
-    share: float
-    task: str = "sentiment"
-    mapping: dict[str, str] | None = None
-    about_a_brand: bool = False
-    """Its texts speak about a company or a product: a negative one is weak evidence of risk, a positive one against."""
-
-
-_EMOTIONS = {
-    "joy": "positive",
-    "optimism": "positive",
-    "trust": "positive",
-    "anger": "negative",
-    "disgust": "negative",
-    "fear": "negative",
-    "sadness": "negative",
-}
-
-SENTIMENT_SETS = (
-    SentimentSet("semeval", "sentiment/semeval2013_2016_en.jsonl", 1.0),
-    SentimentSet("deft", "sentiment/deft2017_fr.jsonl", 1.6),
-    SentimentSet("germeval", "sentiment/germeval2017_db_de.jsonl", 1.0),
-    SentimentSet("arsarcasm", "sentiment/arsarcasm_v2_ar.jsonl", 1.0),
-    SentimentSet("sentimix", "sentiment/sentimix_hinglish.jsonl", 1.6),
-    SentimentSet("goemotions", "sentiment/goemotions_sentiment_en.jsonl", 0.5),
-    SentimentSet("brand_entity", "sentiment/brand_entity_tweets_en.jsonl", 0.5, about_a_brand=True),
-    SentimentSet("sanders", "sentiment/sanders_brands_en.jsonl", 0.6, about_a_brand=True),
-    SentimentSet("sxsw", "sentiment/brand_products_sxsw_en.jsonl", 0.5, about_a_brand=True),
-    SentimentSet("apple", "sentiment/apple_twitter_en.jsonl", 0.6, about_a_brand=True),
-    SentimentSet("cesamard", "risk/cesamard_reviews_en.jsonl", 0.5, about_a_brand=True),
-    SentimentSet("emoevent", "risk/emoevent_es.jsonl", 1.2, "emotion", {**_EMOTIONS, "others": "neutral"}),
-    SentimentSet("tweeteval_emotion", "risk/tweeteval_emotion_train.jsonl", 0.5, "emotion", _EMOTIONS),
-    SentimentSet("xed", "risk/xed_emotion_multi.jsonl", 0.6, "emotion", _EMOTIONS),
-)
-
-TOXICITY_SETS = (
-    ("tweeteval_offensive", "risk/tweeteval_offensive_train.jsonl", "offensive"),
-    ("mlma", "risk/mlma_train.jsonl", "toxicity"),
-    ("germeval2018", "risk/germeval2018_de.jsonl", "toxicity"),
-    ("germeval2021", "risk/germeval2021_de.jsonl", "toxicity"),
-    ("toldbr", "risk/toldbr_pt.jsonl", "toxicity"),
-    ("hasoc", "risk/hasoc2019_hi_de_en.jsonl", "toxicity"),
-    ("lhsab", "risk/lhsab_ar.jsonl", "toxicity"),
-)
 _TOXIC = {"toxic": 1.0, "offensive": 1.0, "non_toxic": 0.0, "normal": 0.0, "not-offensive": 0.0}
-
-SET_NAMES = (
-    TARGET,
-    *(s.name for s in SENTIMENT_SETS),
-    *(name for name, _, _ in TOXICITY_SETS),
-    "complaints",
-    "review_bombing",
-    "crisislex",
-)
-"""Each set has a bias of its own in the sentiment and toxicity heads, because class priors and annotators differ."""
 
 
 @dataclass
@@ -101,6 +43,8 @@ class Example:
     risk_weight: float = 1.0
     relevance: float | None = None
     relevance_weight: float = 1.0
+    kinds: tuple[float, ...] | None = None
+    """One for each kind of risk that it shows, zero for the others."""
     held_out: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,23 +70,34 @@ def validation(folder: Path) -> list[Example]:
     ]
 
 
-def training(folder: Path) -> list[Example]:
+def folded(text: str) -> str:
+    """What two copies of one text share: its letters and digits, without case, masks, blanks and stops."""
+    return _NO_WORD.sub("", text.replace("@user", "").replace("http", "").casefold())
+
+
+def training(folder: Path, permissive: bool = False) -> list[Example]:
     """All training examples of the three groups (`umsab`, `sentiment`, `side`), held-out parts included and marked.
 
-    A text of the validation set never comes back, whatever set it is in.
+    A text of the validation sets never comes back, whatever set it is in and however it is spelt there: 5 % of UMSAB's Hindi
+    validation are SemEval's English tweets in small letters. With `permissive` only the sets of `PERMISSIVE_SETS`.
     """
-    forbidden = {example.text for example in validation(folder)}
+    forbidden = {folded(example.text) for example in validation(folder)}
+    forbidden |= {folded(row["text"]) for row in read(folder / "risk/tweeteval_offensive_val.jsonl")}
     examples = [*_umsab(folder)]
     for each in SENTIMENT_SETS:
         examples += _sentiment_set(folder, each)
-    for name, path, task in TOXICITY_SETS:
+    for name, path, task, share in TOXICITY_SETS:
         rows = [row for row in read(folder / path) if row["task"] == task]
         examples += [
-            Example(row["text"], row["lang"], name, "side", 1 / len(rows) ** 0.5, toxicity=_TOXIC[row["label"]])
+            Example(row["text"], row["lang"], name, "side", share / len(rows) ** 0.5, toxicity=_TOXIC[row["label"]])
             for row in rows
         ]
-    examples += [*_complaints(folder), *_review_bombing(folder), *_crisislex(folder)]
-    return [example for example in examples if example.text not in forbidden]
+    examples += [*_complaints(folder), *_crisislex(folder), *_prototypes()]
+    return [
+        example
+        for example in examples
+        if (not permissive or example.source in PERMISSIVE_SETS) and folded(example.text) not in forbidden
+    ]
 
 
 def _umsab(folder: Path) -> Iterator[Example]:
@@ -201,11 +156,25 @@ def _complaints(folder: Path) -> Iterator[Example]:
         yield Example(row["text"], "en", "complaints", "side", share, risk=risk, relevance=1.0, relevance_weight=0.3)
 
 
-def _review_bombing(folder: Path) -> Iterator[Example]:
-    rows = list(read(folder / "risk/review_bombing_train.jsonl"))
-    for row in rows:
-        if row["label"] == "review_bombing":
-            yield Example(row["text"], "en", "review_bombing", "side", 0.8 / len(rows) ** 0.5, risk=1.0)
+def review_bombing(folder: Path) -> dict[str, list[Example]]:
+    """Reviews of two games, by game: part of a campaign (a risk) or not. Only a fitted head learns from them (`heads.py`),
+    so that one game can be learnt and the other measured."""
+    games: dict[str, list[Example]] = {}
+    for row in read(folder / "risk/review_bombing_train.jsonl"):
+        risk = float(row["label"] == "review_bombing")
+        games.setdefault(row["project"], []).append(Example(row["text"], "en", "review_bombing", "side", risk=risk))
+    return games
+
+
+def _prototypes() -> Iterator[Example]:
+    """Our own sentences, for the kinds of risk and for risk itself; none is held out, other sentences measure the kinds."""
+    sentences = prototypes()
+    share = 6.0 / len(sentences) ** 0.5
+    for each in sentences:
+        kinds = tuple(float(each.risky and each.kind == kind) for kind in KINDS)
+        example = Example(each.text, each.language, "prototypes", "side", share, risk=float(each.risky), kinds=kinds)
+        example.held_out = False
+        yield example
 
 
 def _crisislex(folder: Path) -> Iterator[Example]:
@@ -220,22 +189,31 @@ def _crisislex(folder: Path) -> Iterator[Example]:
         yield example
 
 
-PHASES = (
-    (0.70, {"umsab": 0.36, "sentiment": 0.44, "side": 0.20}),
-    (1.01, {"umsab": 0.76, "sentiment": 0.14, "side": 0.10}),
-)
-"""Up to which part of the run each group is drawn how often: broad first, then mostly the target set."""
+TARGET_SHARE = 0.36
+"""Of the texts drawn in the first part of a run, so many from the target set."""
+
+NARROW = {"umsab": 0.76, "sentiment": 0.14, "side": 0.10}
+"""And in the last part: mostly the target set."""
 
 
 class Sampler:
-    """Draws examples with replacement, group by group as `PHASES` says; held-out ones never."""
+    """Draws examples with replacement, group by group, first broadly and then as `NARROW` says; held-out ones never."""
 
-    def __init__(self, examples: list[Example], random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        examples: list[Example],
+        random: np.random.Generator,
+        broad_until: float = 0.7,
+        side_share: float = 0.2,
+        emphasis: Mapping[str, float] | None = None,
+    ) -> None:
         self._random = random
-        weights = np.array([0.0 if e.held_out else e.share for e in examples])
+        factors = emphasis or {}
+        weights = np.array([0.0 if e.held_out else e.share * factors.get(e.language[:2], 1.0) for e in examples])
         groups = np.array([e.group for e in examples])
         self._phases: list[tuple[float, NDArray[np.float64]]] = []
-        for limit, shares in PHASES:
+        broad = {"umsab": TARGET_SHARE, "sentiment": 1 - TARGET_SHARE - side_share, "side": side_share}
+        for limit, shares in ((broad_until, broad), (float("inf"), NARROW)):
             cumulated = np.zeros(len(examples))
             for group, share in shares.items():
                 inside = groups == group

