@@ -14,14 +14,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score
 
-from models.data import LANGUAGES, SENTIMENTS, Example, read, training, validation
-from models.prototypes import prototypes
+from models.card import write_card
+from models.data import LANGUAGES, SENTIMENTS, Example, training, validation
+from models.evaluation.figures import hand_written
+from models.measures import (
+    binary_heads,
+    bombed_games,
+    brand_posts,
+    rates,
+    stories,
+    streams,
+    toxicity,
+)
 from services.classify.classifiers.onnx import OnnxClassifier
-from services.classify.classifiers.port import Labels, Thresholds
-
-HELD_OUT_OF_A_SET = 400
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -29,6 +36,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "tocsin-e5")
+    parser.add_argument(
+        "--work-folder", type=Path, help="where export left what only the fitting of the heads could measure"
+    )
+    parser.add_argument(
+        "--permissive", action="store_true", help="the folder was trained without the sets for research use"
+    )
     parser.add_argument("--threads", type=int, default=0)
     return parser.parse_args(argv)
 
@@ -43,23 +56,12 @@ def sentiment_figures(examples: list[Example], predicted: Sequence[int]) -> dict
     return {name: round(value, 2) for name, value in figures.items()}
 
 
-def is_harmful(labels: Labels, thresholds: Thresholds) -> bool:
-    """What detection counts: negative, or risk at or above its threshold."""
-    return labels.label == "negative" or labels.risk >= thresholds.risk
-
-
 def calibration_error(scores: NDArray[np.float64], truth: NDArray[np.int_], bins: int = 15) -> float:
     """Expected calibration error of the top label: mean gap between confidence and accuracy over equal-width bins."""
     confidence, right = scores.max(1), scores.argmax(1) == truth
     places = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs(confidence[places == b].sum() - right[places == b].sum()) for b in range(bins)]
     return float(sum(gaps) / len(truth))
-
-
-def rates(labels: Sequence[Labels], negative: NDArray[np.bool_], thresholds: Thresholds) -> dict[str, float]:
-    """Share called harmful among human-labelled negatives (tpr) and among the others (fpr)."""
-    harmful = np.array([is_harmful(each, thresholds) for each in labels])
-    return {"tpr": round(float(harmful[negative].mean()), 4), "fpr": round(float(harmful[~negative].mean()), 4)}
 
 
 def sentiment(classifier: OnnxClassifier, checked: list[Example]) -> dict[str, Any]:
@@ -89,89 +91,41 @@ def sentiment(classifier: OnnxClassifier, checked: list[Example]) -> dict[str, A
     }
 
 
-def binary_heads(classifier: OnnxClassifier, examples: list[Example]) -> dict[str, dict[str, float]]:
-    """AUROC of risk, toxicity and relevance on the held-out part of each set that has both answers."""
-    by_set: dict[str, list[Example]] = {}
-    for example in examples:
-        if example.held_out and len(by_set.setdefault(example.source, [])) < HELD_OUT_OF_A_SET:
-            by_set[example.source].append(example)
-    figures: dict[str, dict[str, float]] = {"risk": {}, "toxicity": {}, "relevance": {}}
-    for name, rows in by_set.items():
-        labels = classifier.classify([row.text for row in rows])
-        for head, found in figures.items():
-            pairs = [
-                (getattr(row, head), getattr(each, head))
-                for row, each in zip(rows, labels, strict=True)
-                if getattr(row, head) is not None
-            ]
-            if len({truth for truth, _ in pairs}) == 2:
-                found[name] = round(float(roc_auc_score([t for t, _ in pairs], [s for _, s in pairs])), 3)
-    return figures
+def findings(chosen: argparse.Namespace, revision: str) -> dict[str, Any]:
+    """What `models/export.py` measured while it fitted the heads; of a folder measured again, what was known before."""
+    if chosen.work_folder is not None:
+        found: dict[str, Any] = json.loads((chosen.work_folder / "findings.json").read_text(encoding="utf-8"))
+        return found
+    before = chosen.folder / "metrics.json"
+    known = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
+    return known.get("at_the_fitting", {}) if known.get("revision") == revision else {}
 
 
-def streams(classifier: OnnxClassifier, data: Path) -> dict[str, Any]:
-    """Figures on streams that nothing was trained on: complaints to airlines, and tweets with the word boycott."""
-    airlines = list(read(data / "streams/airlines_dev.jsonl"))[::3]
-    labels = classifier.classify([row["text"] for row in airlines])
-    negative = np.array([row["sentiment"] == "negative" for row in airlines])
-    truth = [SENTIMENTS.index(row["sentiment"]) for row in airlines]
-    right = np.mean([SENTIMENTS.index(each.label) == t for each, t in zip(labels, truth, strict=True)])
-    boycott = classifier.classify([row["text"] for row in read(data / "streams/boycott_2012_2019.jsonl")][::10])
-    return {
-        "airlines": {
-            "sentiment_accuracy": round(float(right), 4),
-            "risk_auroc_against_human_negatives": round(float(roc_auc_score(negative, [x.risk for x in labels])), 3),
-            "harmful": rates(labels, negative, classifier.thresholds),
-        },
-        "boycott": {
-            "with_kind_boycott_call": round(
-                float(np.mean(["boycott_call" in dict(each.kinds) for each in boycott])), 3
-            ),
-            "harmful": round(float(np.mean([is_harmful(each, classifier.thresholds) for each in boycott])), 3),
-        },
-    }
-
-
-def stories(classifier: OnnxClassifier, data: Path) -> dict[str, float]:
-    """How well the embedding tells same from other: events of CrisisLex, and our scenes across languages."""
-    rows = [row for row in read(data / "risk/crisislex_t26_sample.jsonl") if row["label"] == "Related and informative"]
-    rows = rows[:: max(1, len(rows) // 800)]
-    vectors = _unit(classifier.classify([row["text"] for row in rows]))
-    events = np.array([row["event"] for row in rows])
-    pairs = np.triu_indices(len(rows), 1)
-    sentences = [s for s in prototypes() if "single" not in s.scene]
-    own = _unit(classifier.classify([s.text for s in sentences]))
-    closeness = own @ own.T
-    language, scene = (np.array([getattr(s, field) for s in sentences]) for field in ("language", "scene"))
-    closeness[language[:, None] == language[None]] = -1
-    return {
-        "same_event_auroc": round(
-            float(roc_auc_score((events[:, None] == events)[pairs], (vectors @ vectors.T)[pairs])), 3
-        ),
-        "same_scene_found_in_another_language": round(float(np.mean(scene[closeness.argmax(1)] == scene)), 3),
-    }
-
-
-def _unit(labels: Sequence[Labels]) -> NDArray[np.float64]:
-    vectors = np.array([np.frombuffer(each.embedding, np.int8) for each in labels]).astype(np.float64)
-    unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
-
-
-def run(chosen: argparse.Namespace) -> None:
-    """Measure everything and write metrics.json."""
+def measured(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Every figure of a folder."""
     classifier = OnnxClassifier(chosen.folder, chosen.threads)
-    checked = validation(chosen.data)
-    metrics = {
+    examples = training(chosen.data)
+    return {
         "name": classifier.name,
         "revision": classifier.revision,
-        **sentiment(classifier, checked),
-        "auroc_on_held_out_parts": binary_heads(classifier, training(chosen.data)),
+        **sentiment(classifier, validation(chosen.data)),
+        "brand_posts_held_out": brand_posts(classifier, examples),
+        "auroc_on_held_out_parts": binary_heads(classifier, examples),
+        "toxicity_auroc": toxicity(classifier, chosen.data, examples),
+        "review_bombing_auroc": bombed_games(classifier, chosen.data),
+        "at_the_fitting": findings(chosen, classifier.revision),
+        "hand_written": hand_written(classifier),
         "streams": streams(classifier, chosen.data),
         "embedding": stories(classifier, chosen.data),
         "size_megabytes": round((chosen.folder / "model.onnx").stat().st_size / 1e6, 1),
     }
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Measure everything, write metrics.json and the card."""
+    metrics = measured(chosen)
     (chosen.folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_card(chosen.folder)
     print(json.dumps(metrics, indent=1))
 
 

@@ -8,14 +8,11 @@ import torch
 from torch import nn
 from transformers import BertModel
 
-from models.heads import LAYERS, Linear
+from models.heads import Linear, looked_at
 
 OUTPUTS = ("sentiment", "risk", "kinds", "toxicity", "relevance", "embedding")
-KIND_MARGIN = 3.0
+KIND_MARGIN = 1.5
 """Logit of a kind that alone makes a risk logit of 0: a call to boycott is a risk even where it reads like no complaint."""
-
-RISK_CAP = 1.0
-"""Up to here the risk logit is added to each kind's: of what is calm no kind is told, and much risk does not make a kind."""
 
 LONGEST = 128
 """Positions kept; texts are cut to fewer tokens than that."""
@@ -32,6 +29,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.pad = pad
         self.layers = backbone.encoder.layer
+        self.looked_at = looked_at(backbone.config.num_hidden_layers)
         self.joined = nn.ModuleList(_joined(layer.attention.self) for layer in self.layers)
         self.norm = backbone.embeddings.LayerNorm
         self.heads = backbone.config.num_attention_heads
@@ -54,21 +52,21 @@ class ExportedNetwork(nn.Module):
         means = []
         for number, (layer, joined) in enumerate(zip(self.layers, self.joined, strict=True), 1):
             states = self._layer(layer, joined, states, bias)
-            if number in LAYERS:
+            if number in self.looked_at:
                 means.append((states * weights).sum(1) / count)
         last = means[-1]
-        vectors = self.outputs["embedding"](torch.cat(means, dim=1))
+        everything = torch.cat(means, dim=1)
+        vectors = self.outputs["embedding"](everything)
         embedding = vectors / vectors.norm(dim=1, keepdim=True)
-        both = torch.cat([embedding * embedding.shape[1] ** 0.5, last], dim=1)
-        topics = self.outputs["kinds"](both)
-        feeling = self.outputs["risk"](both)
-        kinds = topics + feeling.clamp(max=RISK_CAP)
-        risk = torch.maximum(feeling.squeeze(-1), topics.amax(1) - KIND_MARGIN)
+        # Of twelve kinds and calm: the odds of each kind against all the rest.
+        told = torch.softmax(self.outputs["kinds"](everything), dim=1)[:, :-1].clamp(1e-6, 1 - 1e-6)
+        kinds = torch.log(told) - torch.log(1 - told)
+        risk = torch.maximum(self.outputs["risk"](everything).squeeze(-1), kinds.amax(1) - KIND_MARGIN)
         return (
             self.outputs["sentiment"](last),
             risk,
             kinds,
-            self.outputs["toxicity"](last).squeeze(-1),
+            self.outputs["toxicity"](everything).squeeze(-1),
             self.outputs["relevance"](last).squeeze(-1),
             embedding,
         )

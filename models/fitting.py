@@ -1,0 +1,109 @@
+"""Every head of the exported network, from a trained checkpoint: some were trained, some are fitted here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer
+from transformers import BertModel
+
+from models.data import Example
+from models.heads import (
+    Linear,
+    features_of,
+    fit_embedding,
+    fit_kinds,
+    fit_risk,
+    fit_toxicity,
+    kinds_left_out,
+    layer_means,
+    risk_rows,
+    sharpened,
+    toxicity_rows,
+)
+from models.network import Network
+from models.prototypes import prototypes
+from models.sets import SET_NAMES, TARGET
+
+Games = dict[str, list[Example]]
+"""Reviews by game."""
+
+Findings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint with what belongs to it."""
+
+    network: Network
+    pretrained: BertModel
+    tokenizer: Tokenizer
+
+
+def fit_heads(
+    trained: Trained, examples: list[Example], games: Games, texts: int
+) -> tuple[dict[str, Linear], Findings]:
+    """Every head of the exported network: some from training, some fitted here (see `models/heads.py`).
+
+    Also what only this moment can measure: kinds on scenes left out, and each bombed game by a head that never saw it.
+    """
+    random = np.random.default_rng(0)
+    network, tokenizer = trained.network, trained.tokenizer
+    sentences = prototypes()
+    general = _texts_of_all_languages(examples, texts, random)
+    features = features_of(network.backbone, tokenizer, general)
+    depth = trained.pretrained.config.num_hidden_layers
+    wanted = layer_means(trained.pretrained, tokenizer, [f"query: {text}" for text in general], (depth,))[depth]
+    embedding = fit_embedding(features, wanted / np.linalg.norm(wanted, axis=1, keepdims=True))
+
+    def inputs(texts_of_it: Sequence[str]) -> NDArray[np.float32]:
+        return features_of(network.backbone, tokenizer, texts_of_it)
+
+    own = inputs([s.text for s in sentences])
+    rows = risk_rows(examples, 600, random)
+    labelled = inputs([row.text for row in rows])
+    played = {game: inputs([row.text for row in reviews]) for game, reviews in games.items()}
+
+    def risk_of(chosen: Sequence[str]) -> Linear:
+        reviews = [row for game in chosen for row in games[game]]
+        known = np.concatenate([labelled, *(played[game] for game in chosen)])
+        return fit_risk(known, [*rows, *reviews], own, sentences)
+
+    crossed = {}
+    for game, reviews in games.items():
+        head = risk_of([other for other in games if other != game])
+        scores = (played[game] @ head.weights.T + head.bias)[:, 0]
+        crossed[game] = round(float(roc_auc_score([row.risk for row in reviews], scores)), 3)
+    toxic = toxicity_rows(examples, random)
+    findings = {"review_bombing_by_a_head_that_saw_the_other_game": crossed, **kinds_left_out(own, sentences)}
+    return {
+        "embedding": embedding,
+        "kinds": sharpened(fit_kinds(own, sentences), findings["sharpness"]),
+        "risk": risk_of(list(games)),
+        "sentiment": Linear(
+            _array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)]
+        ),
+        "toxicity": fit_toxicity(inputs([row.text for row in toxic]), toxic),
+        "relevance": Linear(_array(network.relevance.weight), _array(network.relevance.bias)),
+    }, findings
+
+
+def _texts_of_all_languages(examples: list[Example], count: int, random: np.random.Generator) -> list[str]:
+    by_language: dict[str, list[str]] = {}
+    for example in examples:
+        by_language.setdefault(example.language, []).append(example.text)
+    share = count // len(by_language)
+    return [
+        texts[n] for _, texts in sorted(by_language.items()) for n in random.permutation(len(texts))[:share].tolist()
+    ]
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().float().numpy().copy()
+    return array
