@@ -1,18 +1,25 @@
 # make demo   watch a crisis being noticed (ARGS=--stay keeps the page up)
 # make test   lint, types, and every test that this machine can run
+# make model  train the network, and put it in the shipped one's place if it is better; see models/README.md
 # make bench  what is fast and how accurate; see docs/benchmarks.md
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab lock clean help
+.PHONY: demo model test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab lock clean help
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed
 	@$(BIN)/tocsin demo $(ARGS)
+
+# Training needs torch and more beside (models/README.md); --permissive leaves out the sets that are for research use only.
+model: $(VENV)/.installed-dev
+	@$(BIN)/python -c 'import torch, transformers, sklearn, onnx' 2>/dev/null || \
+	  { echo "Training needs torch and the extra 'train': see models/README.md" >&2; exit 1; }
+	$(BIN)/python -m models.make $(ARGS)
 
 test: lint types tests
 
