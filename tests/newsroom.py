@@ -45,6 +45,39 @@ policies:
         - {wait: 0 s, notify: ["person:lea"]}
         - {wait: 10 min, notify: ["person:marc"]}
       acknowledgement_timeout: 30 min
+roles:
+  - {id: lead, name: {fr: Pilote, en: Lead}, holder: "person:lea", deputy: "person:marc"}
+  - {id: spokesperson, name: {fr: Porte-parole, en: Spokesperson}, holder: "person:marc", deputy: "person:lea"}
+playbooks:
+  - id: any
+    name: {fr: Toute crise, en: Any crisis}
+    orange:
+      steps:
+        - id: freeze
+          title: {fr: Suspendre les publications programmées, en: Freeze scheduled posts}
+          role: lead
+          due: 5 min
+          required: true
+        - {id: capture, title: {fr: Capturer les preuves, en: Capture evidence}, role: lead, due: 10 min}
+    approvals: {orange: [spokesperson], red: [spokesperson, lead]}
+    updates_by: lead
+    stakeholders: ["person:marc"]
+statements:
+  - id: looking
+    title: {fr: Nous vérifions, en: We are looking into it}
+    channel: press
+    texts: {en: "{{ brand }} knows of it and is looking into it ({{ time }}).", fr: "{{ brand }} en a connaissance."}
+    role: spokesperson
+    valid_for: 60 d
+answers:
+  - id: glass
+    kinds: [product_safety]
+    words: [glass]
+    language: en
+    text: "Please do not eat it, {{ author }}. Write to us at {{ brand }}."
+    service: after-sales
+    owner: lea
+    version: 3
 """,
     variables={},
 )

@@ -100,6 +100,19 @@ DOORS: tuple[Door, ...] = (
         body={"brand": "acme", "until": "2026-03-10T23:00:00Z", "reason": "A sale."},
     ),
     Door("POST", "/v1/silences/{silence_id}/end", A, of_brand=True),
+    # The crisis room.
+    Door("GET", "/v1/incidents/{incident_id}/room", R, of_brand=True),
+    Door("POST", "/v1/incidents/{incident_id}/room", A, of_brand=True, body={"command": "draft_update"}),
+    Door("GET", "/incidents/{incident_id}/room", R, of_brand=True),
+    Door("POST", "/incidents/{incident_id}/room", A, of_brand=True, form={"command": "draft_update"}),
+    Door("GET", "/statements", R),
+    Door("POST", "/statements", A),
+    # By a link, without an account: they answer nothing without one.
+    Door("GET", "/by-link/approve", None),
+    Door("POST", "/by-link/approve", None),
+    Door("GET", "/by-link/hand-over", None),
+    Door("POST", "/by-link/hand-over", None),
+    Door("GET", "/by-link/update", None),
     # The page.
     Door("GET", "/", R),
     Door("GET", "/incidents/{incident_id}", R, of_brand=True),

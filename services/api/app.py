@@ -25,11 +25,13 @@ from services.api.routes import (
     access,
     acknowledge_links,
     brands,
+    by_link,
     callbacks,
     incident_commands,
     incidents,
     mentions,
     pages,
+    room,
     signing_in,
     silences,
     stream,
@@ -106,10 +108,12 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     )
     problems.install(app)
     pages.install_error_page(app)
-    for module in (mentions, brands, incidents, incident_commands, silences, stream, access):
+    for module in (mentions, brands, incidents, incident_commands, silences, stream, access, room):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)
+    app.include_router(room.page_router)
+    app.include_router(by_link.router)
     app.include_router(signing_in.router)
     app.include_router(acknowledge_links.router)
     app.include_router(callbacks.router)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tocsin.access.principals import NotRecognised, Principal, Scope
 from tocsin.access.secrets import fingerprint, new_token
@@ -25,6 +25,10 @@ class Sessions:
         self._database = database
         self._clock = clock
         self.lifetime = lifetime
+
+    def now(self) -> datetime:
+        """The present on the clock of the people who sign in: what links without an account expire by, too."""
+        return self._clock.now()
 
     def new_link(
         self,

@@ -21,6 +21,7 @@ from tocsin.contracts.decisions import Decision, Notification, Refusal, RefusalK
 from tocsin.contracts.incidents import Incident, IncidentEvent, IncidentState
 from tocsin.storage import outbox
 from tocsin.storage.base import upsert
+from tocsin.storage.closing import why_not_closed
 from tocsin.storage.tables.incidents import (
     IncidentBrandTable,
     IncidentEventTable,
@@ -101,12 +102,14 @@ def lock(session: Session, incident_id: UUID) -> Incident:
 def save(session: Session, before: Incident, decision: Decision) -> Decision:
     """Save what was decided for a locked incident.
 
-    Where that would make a second open main incident of a brand (it was reopened while another opened), nothing is saved
-    and the decision comes back refused.
+    Where it would be closed while required steps of its playbook are open, or that would make a second open main incident of a
+    brand (it was reopened while another opened), nothing is saved and the decision comes back refused.
     """
     after = decision.incident
     if decision.refused is not None or after == before:
         return decision
+    if (why := why_not_closed(session, before, after)) is not None:
+        return Decision(before, refused=Refusal(RefusalKind.ILLEGAL, why))
     if _brand_rows(before) != _brand_rows(after):
         try:
             with session.begin_nested():

@@ -179,6 +179,12 @@ def to_be_carded(session: Session, limit: int) -> list[tuple[UUID, int]]:
     return [(row.incident_id, row.revision) for row in rows]
 
 
+def revision(session: Session, incident_id: UUID) -> int:
+    """How often a room has changed; 0 where there is none."""
+    found = session.execute(select(RoomTable.revision).where(RoomTable.incident_id == incident_id))
+    return found.scalar_one_or_none() or 0
+
+
 def carded(session: Session, incident_id: UUID, revision: int) -> None:
     """The cards of a room are what its revision asks for."""
     session.execute(update(RoomTable).where(RoomTable.incident_id == incident_id).values(carded=revision))

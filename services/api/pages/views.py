@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -14,13 +15,14 @@ from services.alert.protocol.policies import escalation_of, targets_of
 from services.api.commands import sees_incident
 from services.api.context import ApiContext
 from services.api.pages.charts import Chart, Slot, bar_chart
+from services.api.pages.crisis_room import room_values
 from services.api.pages.history import Call, Happening, actor_name, calls, happenings
 from services.api.pages.loudness import LoudMention, loudest, shown_text
 from services.api.pages.wording import Wording
 from services.api.spans import Bucket, start_of_span
 from tocsin.access.principals import Principal, Scope
 from tocsin.contracts.incidents import Incident, IncidentState, Level
-from tocsin.storage import brands, incidents
+from tocsin.storage import brands, incidents, rooms
 from tocsin.storage.brands import BrandStatus
 from tocsin.storage.figures import Figures, mentions_by_hour
 from tocsin.storage.notifications import notifications
@@ -53,6 +55,8 @@ class IncidentView:
     closed: str | None
     calls: Sequence[Call]
     happenings: Sequence[Happening]
+    room: Mapping[str, Any] | None = None
+    """What is shown of its crisis room, once it has one."""
 
     @property
     def waits(self) -> bool:
@@ -193,7 +197,14 @@ class PageReader:
             closed=closed,
             calls=calls(notifications(self.session, incident.id)),
             happenings=happenings(incidents.events(self.session, incident.id), wording, directory),
+            room=self._room(incident),
         )
+
+    def _room(self, incident: Incident) -> Mapping[str, Any] | None:
+        room = rooms.find(self.session, incident.id)
+        if room is None:
+            return None
+        return room_values(self.context, self.principal, self.wording, incident=incident, room=room, now=self.now)
 
     def _first(self, incident: Incident, zone: ZoneInfo, holder: str | None) -> str | None:
         say, held = self.wording.say, incident.acknowledged
