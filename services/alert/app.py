@@ -12,6 +12,7 @@ from typing import TextIO
 
 from sqlalchemy.orm import Session
 
+from services.alert.boards.keeper import CardKeeper, boards
 from services.alert.counting import Counting
 from services.alert.detection.state import BrandProfile
 from services.alert.evaluator import Evaluator
@@ -89,6 +90,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         health=health,
     )
     return [
+        *cards(given),
         worker,
         evaluator,
         Timers(database, clock, directory, health),
@@ -110,6 +112,15 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         Relay(database, bus, clock, owner, health),
         Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
     ]
+
+
+def cards(given: Surroundings) -> list[Component]:
+    """The card keeper, where there are boards."""
+    configuration = given.configuration
+    if not configuration.boards:
+        return []
+    made = boards(configuration, given.clock)
+    return [CardKeeper(given.database, given.clock, configuration, made, health=given.health)]
 
 
 def profiles(configuration: Configuration, card: NetworkCard) -> dict[str, BrandProfile]:
