@@ -24,6 +24,7 @@ from services.api.permission import Reader
 from services.api.routes import (
     access,
     acknowledge_links,
+    answers,
     brands,
     by_link,
     callbacks,
@@ -31,6 +32,7 @@ from services.api.routes import (
     incidents,
     mentions,
     pages,
+    reports,
     room,
     signing_in,
     silences,
@@ -108,11 +110,13 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     )
     problems.install(app)
     pages.install_error_page(app)
-    for module in (mentions, brands, incidents, incident_commands, silences, stream, access, room):
+    for module in (mentions, brands, incidents, incident_commands, silences, stream, access, room, answers, reports):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)
+    app.include_router(answers.page_router)
     app.include_router(room.page_router)
+    app.include_router(reports.page_router)
     app.include_router(by_link.router)
     app.include_router(signing_in.router)
     app.include_router(acknowledge_links.router)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from services.alert.protocol.policies import escalation_of, targets_of
+from services.alert.room.answers import Request
 from services.api.commands import sees_incident
 from services.api.context import ApiContext
 from services.api.pages.charts import Chart, Slot, bar_chart
@@ -19,6 +21,7 @@ from services.api.pages.crisis_room import room_values
 from services.api.pages.history import Call, Happening, actor_name, calls, happenings
 from services.api.pages.loudness import LoudMention, loudest, shown_text
 from services.api.pages.wording import Wording
+from services.api.prepared_answers import OfferedAnswer, offered, uses_of
 from services.api.spans import Bucket, start_of_span
 from tocsin.access.principals import Principal, Scope
 from tocsin.contracts.incidents import Incident, IncidentState, Level
@@ -26,7 +29,7 @@ from tocsin.storage import brands, incidents, rooms
 from tocsin.storage.brands import BrandStatus
 from tocsin.storage.figures import Figures, mentions_by_hour
 from tocsin.storage.notifications import notifications
-from tocsin.storage.searches import find_risky
+from tocsin.storage.searches import FoundMention, find_risky
 
 LATE_AFTER = timedelta(minutes=10)
 """A stream that is complete only up to longer ago is late, and the page says so."""
@@ -82,6 +85,10 @@ class BrandView:
     minutes: Chart | None
     incident: IncidentView | None
     loud: Sequence[LoudMention]
+    answers: Mapping[UUID, Sequence[OfferedAnswer]]
+    """Prepared answers to each of `loud`."""
+    answered: Mapping[UUID, Sequence[tuple[str, str, datetime]]]
+    """What was answered to each: which answer, who, when."""
     first: str | None
 
     @property
@@ -125,6 +132,7 @@ class PageReader:
         level = incident.level if incident else status.level if status else Level.GREEN
         view = self._incident(incident, zone) if incident else None
         slots = self._hour_slots(brand)
+        loud = self._loud(brand, incident) if incident or level > Level.GREEN else []
         marked = incident.opened_at if incident else None
         return BrandView(
             id=brand,
@@ -140,7 +148,9 @@ class PageReader:
             hours=bar_chart(slots, self.now, marked=marked),
             minutes=bar_chart(self._minute_slots(brand), self.now, marked=marked) if is_open else None,
             incident=view,
-            loud=self._loud(brand, incident) if incident or level > Level.GREEN else (),
+            loud=loud,
+            answers={item.mention.id: self._answers(item.mention) for item in loud},
+            answered=uses_of(self.session, brand, [item.mention.id for item in loud]),
             first=view.first if view else self.wording.say("first.yellow") if level is Level.YELLOW else None,
         )
 
@@ -199,6 +209,11 @@ class PageReader:
             happenings=happenings(incidents.events(self.session, incident.id), wording, directory),
             room=self._room(incident),
         )
+
+    def _answers(self, mention: FoundMention) -> list[OfferedAnswer]:
+        kinds = tuple((str(kind["kind"]), float(kind["score"])) for kind in mention.risk_kinds)
+        asked = Request(mention.brand, mention.text or "", mention.language, mention.source, kinds)
+        return offered(self.context, asked, mention.author_name)
 
     def _room(self, incident: Incident) -> Mapping[str, Any] | None:
         room = rooms.find(self.session, incident.id)
