@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TextIO
 
@@ -15,12 +16,14 @@ from sqlalchemy.orm import Session
 from services.alert.boards.keeper import CardKeeper, boards
 from services.alert.counting import Counting
 from services.alert.detection.state import BrandProfile
+from services.alert.digests import DigestWriter
 from services.alert.evaluator import Evaluator
 from services.alert.handler import AlertHandler
 from services.alert.incidents import judged
 from services.alert.notify.answering import Answering
 from services.alert.notify.channels import channels
 from services.alert.notify.limits import PhoneLimits
+from services.alert.notify.port import Channel
 from services.alert.notify.sender import Sender
 from services.alert.protocol.directory import Directory
 from services.alert.rates import harmful_rates
@@ -89,6 +92,8 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         apply=lambda session, judgement, complete: judged(session, clock, configuration, judgement, complete),
         health=health,
     )
+    thresholds = Thresholds(risk=card.risk_threshold, relevance=card.relevance_threshold)
+    made = channels(configuration, clock, output or sys.stdout)
     return [
         *cards(given),
         worker,
@@ -98,17 +103,18 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
             database,
             clock,
             configuration,
-            Thresholds(risk=card.risk_threshold, relevance=card.relevance_threshold),
+            thresholds,
             health=health,
         ),
         Sender(
             database,
             clock,
-            channels(configuration, clock, output or sys.stdout),
+            made,
             health,
             answering=Answering(configuration.api.public_url),
             limits=PhoneLimits.of(configuration),
         ),
+        *digests(given, made, thresholds),
         Relay(database, bus, clock, owner, health),
         Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
     ]
@@ -121,6 +127,15 @@ def cards(given: Surroundings) -> list[Component]:
         return []
     made = boards(configuration, given.clock)
     return [CardKeeper(given.database, given.clock, configuration, made, health=given.health)]
+
+
+def digests(given: Surroundings, made: Mapping[str, Channel], thresholds: Thresholds) -> list[Component]:
+    """The digest writer, where somebody wants a digest."""
+    if not given.configuration.digests:
+        return []
+    return [
+        DigestWriter(given.database, given.clock, given.configuration, made, thresholds=thresholds, health=given.health)
+    ]
 
 
 def profiles(configuration: Configuration, card: NetworkCard) -> dict[str, BrandProfile]:

@@ -15,7 +15,9 @@ from services.alert.protocol.policies import snapshot
 from tocsin.clock import Clock
 from tocsin.config import Configuration
 from tocsin.contracts.decisions import Decision
-from tocsin.storage import incidents, silences
+from tocsin.contracts.incidents import Level
+from tocsin.storage import incidents, near_misses, silences
+from tocsin.storage.near_misses import NearMiss
 
 
 def judged(
@@ -41,6 +43,7 @@ def judged(
         evidence={**judgement.evidence, "reasons": [{"fr": item.fr, "en": item.en} for item in judgement.reasons]},
         complete_up_to=complete_up_to,
     )
+    _note_near_miss(session, judgement)
     rises = judgement.event in (EventKind.OPENED, EventKind.RAISED) and judgement.level.serious
     incident = incidents.open_main(session, judgement.brand, lock=True)
     if incident is None and rises:
@@ -67,3 +70,24 @@ def _headline(judgement: Judgement) -> dict[str, str]:
     if not judgement.reasons:
         return {}
     return {"fr": judgement.reasons[0].fr, "en": judgement.reasons[0].en}
+
+
+def _note_near_miss(session: Session, judgement: Judgement) -> None:
+    """What looks bad and wakes nobody is told in the morning, with the reason why it did not."""
+    pending = judgement.state.pending_since is not None
+    looks_bad = judgement.level is Level.YELLOW or pending or judgement.buzz or judgement.campaign
+    if judgement.level.serious or not looks_bad:
+        return
+    why_not = "below"
+    if judgement.evidence.get("planned"):
+        why_not = "planned"
+    elif judgement.campaign:
+        why_not = "campaign"
+    elif judgement.buzz:
+        why_not = "buzz"
+    elif pending:
+        why_not = "unconfirmed"
+    near_misses.note(
+        session,
+        NearMiss(judgement.brand, judgement.at, judgement.level, judgement.score, _headline(judgement), why_not),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from services.alert.room.commands import AcceptHandOver, DraftUpdate, ReleaseHol
 from services.alert.room.decide import command
 from services.alert.room.statements import HoldingText
 from services.alert.room.team import Team, kinds_of
-from services.api.commands import unknown_incident
+from services.api.commands import sees_incident, unknown_incident
 from services.api.context import ApiContext
 from tocsin.access.principals import Principal
 from tocsin.contracts.decisions import Decision, RefusalKind
@@ -33,7 +34,7 @@ _STATUS = {RefusalKind.STALE: 412, RefusalKind.ILLEGAL: 409, RefusalKind.FORBIDD
 def read_room(session: Session, principal: Principal, incident_id: UUID) -> tuple[Incident, Room]:
     """An incident and its room. Raises a Problem: 404 where there is none that this principal may see."""
     incident = incidents.find(session, incident_id)
-    if incident is None or not principal.sees(incident.brand):
+    if incident is None or not sees_incident(principal, incident):
         raise unknown_incident(incident_id)
     room = rooms.find(session, incident_id)
     if room is None:
@@ -44,7 +45,9 @@ def read_room(session: Session, principal: Principal, incident_id: UUID) -> tupl
 def ask(context: ApiContext, principal: Principal, incident_id: UUID, asked: RoomCommand) -> Room:
     """Do what a person asks for. Raises a Problem: 403, 404, 409 or 412 as the room refuses it; then nothing has changed."""
     with context.database.unit_of_work() as session:
-        return ask_within(context, session, principal.actor, incident_id, asked, brands=principal.brands)
+        return ask_within(
+            context, session, principal.actor, incident_id, asked, may=lambda found: sees_incident(principal, found)
+        )
 
 
 def ask_within(
@@ -54,15 +57,18 @@ def ask_within(
     incident_id: UUID,
     asked: RoomCommand,
     *,
-    brands: frozenset[str] | None = None,
+    may: Callable[[Incident], bool] = lambda _: True,
 ) -> Room:
-    """The same within a transaction that does more, such as using a link up; a Problem rolls all of it back."""
+    """The same within a transaction that does more, such as using a link up; a Problem rolls all of it back.
+
+    `may` says whether whoever asks may see the incident; a link is for its own.
+    """
     now = context.clock.now()
     try:
         incident, room = rooms.lock(session, incident_id)
     except incidents.IncidentNotFound as error:
         raise unknown_incident(incident_id) from error
-    if brands is not None and incident.brand not in brands:
+    if not may(incident):
         raise unknown_incident(incident_id)
     decided = command(
         room,

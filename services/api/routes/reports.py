@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from pydantic import Field
 
 from services.alert.room.verdicts import by_month
-from services.api.commands import unknown_incident
+from services.api.commands import sees_incident, unknown_incident
 from services.api.context import ApiContext, Context
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
@@ -110,6 +110,6 @@ def report_page(*, context: Context, principal: Reader, words: Words, request: R
 def _report(context: ApiContext, principal: Principal, incident_id: UUID, words: Wording, now: datetime) -> Report:
     with context.database.read() as session:
         incident = incidents.find(session, incident_id)
-        if incident is None or not principal.sees(incident.brand):
+        if incident is None or not sees_incident(principal, incident):
             raise unknown_incident(incident_id)
         return make_report(context, session, incident, words, now)
