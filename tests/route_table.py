@@ -133,6 +133,16 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/by-link/hand-over", None),
     Door("POST", "/by-link/hand-over", None),
     Door("GET", "/by-link/update", None),
+    # Who is on call; it concerns people, and no brand.
+    Door("GET", "/v1/on-call", R),
+    Door("GET", "/v1/on-call/statement", R, query="month=2026-03"),
+    Door("GET", "/v1/overrides", R),
+    Door("POST", "/v1/overrides", A),
+    Door("POST", "/v1/overrides/{override_id}/end", A),
+    Door("GET", "/v1/feeds", R),
+    Door("POST", "/v1/feeds", A),
+    Door("POST", "/v1/feeds/{feed_id}/revoke", A),
+    Door("GET", "/by-link/calendar/{token}.ics", None),
     # The page.
     Door("GET", "/", R),
     Door("GET", "/incidents/{incident_id}", R, of_brand=True),

@@ -34,6 +34,7 @@ from services.alert.upkeep import Upkeep
 from tocsin.bus.worker import Worker, WorkerLimits
 from tocsin.config import Configuration
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
+from tocsin.holiday_calendars import calendars_of
 from tocsin.network_card import NetworkCard, read_network_card
 from tocsin.process import Component, Surroundings
 from tocsin.storage import brands, ticks
@@ -59,7 +60,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
     owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     card = read_network_card(configuration.classifier.name)
     rates = harmful_rates(card)
-    directory = Directory.of(configuration)
+    directory = Directory.of(configuration, calendars_of(configuration.schedules))
     with database.unit_of_work() as session:
         brands.ensure(session, (brand.id for brand in configuration.brands), due_at=clock.now())
     handler = AlertHandler(database, clock, configuration.detection, bus=bus)

@@ -16,7 +16,8 @@ from tocsin.clock import Clock
 from tocsin.config import Configuration
 from tocsin.contracts.decisions import Decision
 from tocsin.contracts.incidents import Level
-from tocsin.storage import incidents, near_misses, silences
+from tocsin.holiday_calendars import calendars_of
+from tocsin.storage import incidents, near_misses, oncall, silences
 from tocsin.storage.near_misses import NearMiss
 
 
@@ -35,7 +36,9 @@ def judged(
     order; the incident is locked until the transaction ends.
     """
     now = clock.now()
-    directory = Directory.of(configuration)
+    directory = Directory.of(configuration, calendars_of(configuration.schedules)).with_overrides(
+        oncall.overrides(session, now)
+    )
     findings = Judged(
         level=judgement.level,
         score=judgement.score,

@@ -20,7 +20,7 @@ from tocsin.contracts.incidents import Incident, TimerKind
 from tocsin.observability import metrics
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import incidents, timers
+from tocsin.storage import incidents, oncall, timers
 from tocsin.storage.database import Database
 
 _log = logger(__name__)
@@ -83,11 +83,12 @@ class Timers:
             return 0
         with self._database.unit_of_work() as session:
             due = timers.lock_due(session, now, BATCH)
+            directory = self._directory.with_overrides(oncall.overrides(session, now)) if due else self._directory
             present: dict[UUID, Incident] = {}
             for found, kind in due:
                 # Two timers of one incident may be due at once; the second meets what the first made of it.
                 incident = present.get(found.id, found)
-                decision = decide(incident, _COMMANDS[kind], now, self._directory)
+                decision = decide(incident, _COMMANDS[kind], now, directory)
                 present[found.id] = incidents.save(session, incident, decision).incident
         for incident, kind in due:
             metrics.TIMERS_FIRED.labels(kind.value).inc()

@@ -31,6 +31,7 @@ from services.api.routes import (
     incident_commands,
     incidents,
     mentions,
+    oncall,
     pages,
     reports,
     room,
@@ -45,6 +46,7 @@ from tocsin.access.passwords import Passwords
 from tocsin.access.sessions import Sessions
 from tocsin.access.verifying import KeyVerifier
 from tocsin.clock import Clock, SystemClock
+from tocsin.holiday_calendars import calendars_of
 from tocsin.network_card import NetworkCardUnreadable, read_network_card
 from tocsin.observability.logs import logger
 from tocsin.observability.routes import observability_routes
@@ -102,7 +104,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         sessions=sessions,
         passwords=Passwords(database, people_clock),
         identity_provider=IdentityProvider(provider, now=time.time, monotonic=time.monotonic) if provider else None,
-        directory=Directory.of(configuration),
+        directory=Directory.of(configuration, calendars_of(configuration.schedules)),
         thresholds=_thresholds(configuration.classifier.name),
         figures=RememberedFigures(time.monotonic),
         live=LiveHead(database, time.monotonic),
@@ -110,7 +112,19 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     )
     problems.install(app)
     pages.install_error_page(app)
-    for module in (mentions, brands, incidents, incident_commands, silences, stream, access, room, answers, reports):
+    for module in (
+        mentions,
+        brands,
+        incidents,
+        incident_commands,
+        silences,
+        oncall,
+        stream,
+        access,
+        room,
+        answers,
+        reports,
+    ):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)

@@ -19,6 +19,7 @@ from services.alert.protocol.commands import (
     Unsilence,
 )
 from services.alert.protocol.decide import decide
+from services.alert.protocol.directory import Directory
 from services.alert.protocol.dividing import merge as merge_decided
 from services.alert.protocol.policies import snapshot
 from services.alert.protocol.silencing import LONGEST_SILENCE
@@ -53,7 +54,7 @@ def acknowledge(
     """
 
     decided = acknowledging(context, principal.actor, level=level, version=version)
-    return _execute(context, principal, incident_id, decided)
+    return _execute(context, principal, incident_id, lambda incident, now, _: decided(incident, now))
 
 
 def acknowledging(
@@ -89,7 +90,7 @@ def resolve(
 def command(context: ApiContext, principal: Principal, incident_id: UUID, asked: Command) -> Incident:
     """Any command on one incident. Raises a Problem: 404, or 409, 412 or 422 as the state machine refuses it."""
     return _execute(
-        context, principal, incident_id, lambda incident, now: decide(incident, asked, now, context.directory)
+        context, principal, incident_id, lambda incident, now, directory: decide(incident, asked, now, directory)
     )
 
 
@@ -114,7 +115,7 @@ def reopen(context: ApiContext, principal: Principal, incident_id: UUID, *, vers
             context,
             principal,
             incident_id,
-            lambda incident, now: decide(incident, Reopen(principal.actor, version), now, context.directory),
+            lambda incident, now, directory: decide(incident, Reopen(principal.actor, version), now, directory),
         )
 
 
@@ -159,7 +160,7 @@ def declare(
             named = ", ".join(str(incident_id) for incident_id in present)
             raise Problem(409, detail=f"these brands have several open incidents ({named}); merge them first")
         beside = _visible(principal, *next(iter(present.items()))) if present else None
-        decision = decide(beside, asked, now, context.directory)
+        decision = decide(beside, asked, now, context.directory_now(session))
         if beside is not None:
             decision = incidents.save(session, beside, decision)
         _raise_if_refused(decision)
@@ -189,7 +190,9 @@ def silence_brand(
         present = incidents.open_main(session, brand, lock=True)
         if present is not None and present.level <= level:
             asked = SilenceUntil(principal.actor, until, brand_silence=silence.id)
-            _raise_if_refused(incidents.save(session, present, decide(present, asked, now, context.directory)))
+            _raise_if_refused(
+                incidents.save(session, present, decide(present, asked, now, context.directory_now(session)))
+            )
     return silence
 
 
@@ -207,7 +210,9 @@ def end_silence(context: ApiContext, principal: Principal, silence_id: UUID) -> 
         present = incidents.open_main(session, found.brand, lock=True)
         if present is not None and present.silence is not None:
             asked = Unsilence(principal.actor, brand_silence=silence_id)
-            _raise_if_refused(incidents.save(session, present, decide(present, asked, now, context.directory)))
+            _raise_if_refused(
+                incidents.save(session, present, decide(present, asked, now, context.directory_now(session)))
+            )
     return ended
 
 
@@ -237,19 +242,22 @@ def _merged(
 ) -> Incident:
     for incident_id in (source, into):
         _visible(principal, incident_id, incidents.find(session, incident_id))
-    now = context.clock.now()
+    now, directory = context.clock.now(), context.directory_now(session)
     gone, kept = incidents.execute_on_two(
         session,
         source,
         into,
-        lambda first, second: merge_decided(first, second, Merge(principal.actor, version), now, context.directory),
+        lambda first, second: merge_decided(first, second, Merge(principal.actor, version), now, directory),
     )
     _raise_if_refused(gone)
     return kept.incident
 
 
 def _execute(
-    context: ApiContext, principal: Principal, incident_id: UUID, decided: Callable[[Incident, datetime], Decision]
+    context: ApiContext,
+    principal: Principal,
+    incident_id: UUID,
+    decided: Callable[[Incident, datetime, Directory], Decision],
 ) -> Incident:
     with context.database.unit_of_work() as session:
         return _executed(session, context, principal, incident_id, decided)
@@ -260,10 +268,12 @@ def _executed(
     context: ApiContext,
     principal: Principal,
     incident_id: UUID,
-    decided: Callable[[Incident, datetime], Decision],
+    decided: Callable[[Incident, datetime, Directory], Decision],
 ) -> Incident:
+    directory = context.directory_now(session)
+
     def allowed(incident: Incident) -> Decision:
-        return decided(_visible(principal, incident_id, incident), context.clock.now())
+        return decided(_visible(principal, incident_id, incident), context.clock.now(), directory)
 
     try:
         decision = incidents.execute(session, incident_id, allowed)

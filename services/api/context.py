@@ -21,7 +21,7 @@ from tocsin.bus.port import Bus
 from tocsin.clock import Clock
 from tocsin.config import Configuration
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS
-from tocsin.storage import ticks
+from tocsin.storage import oncall, ticks
 from tocsin.storage.database import Database
 from tocsin.storage.figures import Thresholds
 
@@ -58,6 +58,10 @@ class ApiContext:
         except BusError:
             return None
         return ticks.complete_up_to(session, classified_partitions=classified, mentions_partitions=mentions)
+
+    def directory_now(self, session: Session) -> Directory:
+        """The directory with the shifts that people have exchanged since the configuration was written."""
+        return self.directory.with_overrides(oncall.overrides(session, self.clock.now()))
 
     def sees(self, principal: Principal, brand: str) -> bool:
         """True where the brand is configured and the principal may see it."""

@@ -10,6 +10,7 @@ import typer
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.clock import SystemClock
 from tocsin.config import CONFIGURATION_FILE, Configuration, load
+from tocsin.holiday_calendars import calendars_of
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,9 @@ def check(
     from services.alert.protocol.directory import Directory
 
     configuration = load(file)
-    findings = find_gaps(configuration.policies, Directory.of(configuration), SystemClock().now())
+    findings = find_gaps(
+        configuration.policies, Directory.of(configuration, calendars_of(configuration.schedules)), SystemClock().now()
+    )
     for finding in findings:
         print(f"{file}: {finding.severity}: {finding.place}: {finding.message}")
     for warning in _warnings(configuration):

@@ -13,7 +13,6 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from services.alert.protocol.directory import Directory
-from services.alert.protocol.schedules import changes, on_call
 from tocsin.contracts.settings.protocol import LevelPolicy, PolicySettings, ScheduleSettings
 
 HORIZON = timedelta(days=28)
@@ -57,7 +56,7 @@ def find_gaps(policies: Sequence[PolicySettings], directory: Directory, now: dat
         for name, level in levels:
             findings.extend(_policy_findings(f"policies.{policy.id}.{name}", policy, level, directory, now))
     for schedule in _used_schedules(policies, directory):
-        findings.extend(_schedule_findings(schedule, now))
+        findings.extend(_schedule_findings(schedule, directory, now))
     return findings
 
 
@@ -75,7 +74,7 @@ def _policy_findings(
         return
     schedules = [directory.schedules[name] for name in _schedule_names(references) if name in directory.schedules]
     gaps = _gaps(
-        _instants(schedules, now),
+        _instants(schedules, directory, now),
         now + HORIZON,
         lambda at: any(directory.wakes(found) for found in directory.recipients(references, at)),
     )
@@ -88,8 +87,9 @@ def _policy_findings(
         )
 
 
-def _schedule_findings(schedule: ScheduleSettings, now: datetime) -> Iterator[Finding]:
-    gaps = _gaps(_instants([schedule], now), now + HORIZON, lambda at: on_call(schedule, at) is not None)
+def _schedule_findings(schedule: ScheduleSettings, directory: Directory, now: datetime) -> Iterator[Finding]:
+    instants = _instants([schedule], directory, now)
+    gaps = _gaps(instants, now + HORIZON, lambda at: directory.on_call(schedule.id, at) is not None)
     if gaps:
         yield Finding(
             Severity.WARNING,
@@ -131,11 +131,11 @@ def _schedule_names(references: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _instants(schedules: Sequence[ScheduleSettings], now: datetime) -> list[datetime]:
+def _instants(schedules: Sequence[ScheduleSettings], directory: Directory, now: datetime) -> list[datetime]:
     since = now.astimezone(UTC)
     instants = {since}
     for schedule in schedules:
-        instants.update(changes(schedule, since, since + HORIZON))
+        instants.update(directory.changes(schedule.id, since, since + HORIZON))
     return sorted(instants)
 
 

@@ -5,15 +5,16 @@ It is read from the present configuration at every decision: an incident keeps i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.alert.protocol.schedules import on_call
+from services.alert.protocol.schedules import Shift, changes, on_call, shifts
 from tocsin.contracts.decisions import Language
+from tocsin.contracts.oncall import Override
 from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.channels import ChannelSettings
 from tocsin.contracts.settings.protocol import HoursSettings, PersonSettings, ScheduleSettings
@@ -68,17 +69,38 @@ class Directory:
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     brand_names: Mapping[str, str] = field(default_factory=dict)
     public_url: str | None = None
+    holidays: Mapping[str, Container[date]] = field(default_factory=dict)
+    """The days off of the schedules that have some, by the schedule's id."""
+    overrides: Sequence[Override] = ()
 
     @classmethod
-    def of(cls, configuration: WrittenProtocol) -> Directory:
-        """From the present configuration."""
+    def of(cls, configuration: WrittenProtocol, holidays: Mapping[str, Container[date]] | None = None) -> Directory:
+        """From the present configuration, and its holidays by the schedule's id; without what people agreed on since."""
         return cls(
             people={person.id: person for person in configuration.people},
             schedules={schedule.id: schedule for schedule in configuration.schedules},
             channels={channel.id: channel for channel in configuration.channels},
             brand_names={brand.id: brand.names[0] for brand in configuration.brands if brand.names},
             public_url=configuration.api.public_url,
+            holidays=holidays or {},
         )
+
+    def with_overrides(self, overrides: Iterable[Override]) -> Directory:
+        """The same with the shifts that people took and gave; those of people who are not there any more do not count."""
+        return replace(self, overrides=tuple(item for item in overrides if item.person in self.people))
+
+    def on_call(self, schedule: str, at: datetime) -> str | None:
+        """The id of the person on call for a schedule at an instant; None where that is nobody."""
+        written = self.schedules.get(schedule)
+        return on_call(written, at, self.holidays.get(schedule, ()), self.overrides) if written else None
+
+    def changes(self, schedule: str, since: datetime, until: datetime) -> list[datetime]:
+        """Every instant in [since, until) at which somebody else may be on call for a schedule, `since` first; UTC."""
+        return changes(self.schedules[schedule], since, until, self.overrides)
+
+    def shifts(self, schedule: str, since: datetime, until: datetime) -> list[Shift]:
+        """Who is on call for a schedule from `since` to `until`, without gaps between them."""
+        return shifts(self.schedules[schedule], since, until, self.holidays.get(schedule, ()), self.overrides)
 
     def recipient(self, reference: str, at: datetime) -> Recipient | None:
         """Whom `person:…`, `schedule:…` or `channel:…` means at an instant; None where that is nobody."""
@@ -91,8 +113,7 @@ class Directory:
                 reference, identifier, channel.language, channel.time_zone, (identifier,), (Ring(identifier),)
             )
         if kind == "schedule":
-            schedule = self.schedules.get(identifier)
-            found = on_call(schedule, at) if schedule else None
+            found = self.on_call(identifier, at)
             if found is None:
                 return None
             identifier = found

@@ -242,7 +242,9 @@ class PageReader:
         if step is None:
             return say("calls.last")
         targets = targets_of(incident.policy, escalation_of(incident.policy, incident.escalation_level), step)
-        names = ", ".join(found.name for found in self.context.directory.recipients(targets, step.due_at))
+        names = ", ".join(
+            found.name for found in self.context.directory_now(self.session).recipients(targets, step.due_at)
+        )
         time = self._clock(step.due_at, zone)
         return say("calls.next", names=names, time=time) if names else say("calls.next_nobody", time=time)
 

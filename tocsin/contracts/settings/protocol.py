@@ -93,6 +93,19 @@ class PersonSettings(Settings):
         return tuple(dict.fromkeys((*self.channels, *(link.channel for link in self.chain))))
 
 
+class HolidaySettings(Settings):
+    """The days off of a schedule: the public holidays of a country (or a part of it), and what the team adds or takes away."""
+
+    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    """ISO 3166-1, such as `FR`."""
+    subdivision: str | None = None
+    """ISO 3166-2 without the country, such as `BY` of Germany, where it has holidays of its own."""
+    extra: tuple[date, ...] = ()
+    """Days on which this team does not work, although it is no public holiday."""
+    but_not: tuple[date, ...] = ()
+    """Public holidays on which this team works."""
+
+
 class RotationSettings(Settings):
     """A layer of a schedule: `people` take turns, each for `length`, counted from `start` at `at` in the schedule's time zone.
 
@@ -102,9 +115,23 @@ class RotationSettings(Settings):
     people: tuple[Identifier, ...] = Field(min_length=1)
     start: date
     at: TimeOfDay = time(9, 0)
-    length: Literal["day", "week"] = "week"
-    weekdays: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    length: Literal["day", "week"] | Duration = "week"
+    """`day`, `week`, or hours of which a whole number make a day, such as `12 h`."""
+    weekdays: tuple[Weekday, ...] = Field(default=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), min_length=1)
     hours: HoursSettings = HoursSettings(begin=time(0), until=time(0))
+    holidays: Literal["as_usual", "off", "also", "only"] = "as_usual"
+    """On the schedule's holidays: as on any such weekday; not on duty; on duty whatever the weekday; on duty only then."""
+
+    @field_validator("length")
+    @classmethod
+    def _divides_a_day(cls, length: str | timedelta) -> str | timedelta:
+        if isinstance(length, timedelta) and (
+            not timedelta(hours=1) <= length <= timedelta(days=1) or timedelta(days=1) % length
+        ):
+            raise ValueError(
+                "length must be 'day', 'week', or hours of which a whole number make a day, such as '12 h'"
+            )
+        return length
 
 
 class ScheduleSettings(Settings):
@@ -112,7 +139,14 @@ class ScheduleSettings(Settings):
 
     id: Identifier
     time_zone: TimeZone = "UTC"
+    holidays: HolidaySettings | None = None
     layers: tuple[RotationSettings, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_the_holidays_that_it_names(self) -> Self:
+        if self.holidays is None and any(layer.holidays != "as_usual" for layer in self.layers):
+            raise ValueError("holidays: a layer asks for them; write which, such as 'holidays: {country: FR}'")
+        return self
 
 
 class StepSettings(Settings):

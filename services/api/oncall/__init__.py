@@ -1,0 +1,1 @@
+"""Who is on call: exchanged shifts, calendar feeds, the monthly statement."""
