@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -192,11 +193,9 @@ def test_shifts_follow_each_other_without_gap_and_say_what_on_call_says(
     until = since + timedelta(days=3)
     found = shifts(written, since, until, days_off, agreed)
     assert (found[0].since, found[-1].until) == (since, until)
-    assert all(left.until == right.since for left, right in zip(found, found[1:], strict=False))
-    assert all(
-        left.person != right.person or left.override != right.override
-        for left, right in zip(found, found[1:], strict=False)
-    )
+    for left, right in pairwise(found):
+        assert left.until == right.since
+        assert (left.person, left.override) != (right.person, right.override)
     for shift in found:
         for moment in (shift.since, shift.since + (shift.until - shift.since) / 2, shift.until - timedelta(seconds=1)):
             assert on_call(written, moment, days_off, agreed) == shift.person
