@@ -37,10 +37,15 @@ def backtest(
         bool, typer.Option("--gold-sentiment", help="Use each line's human `sentiment` instead of the classifier.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: standard output.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw it too: one HTML page that needs no network.", show_default=False),
+    ] = None,
     config: ConfigurationFile = None,
 ) -> None:
     """Replay a file in its own order through the same detection as a live run: one JSON line a change of level."""
-    from services.alert.detection.backtest import EXACT, run_backtest
+    from services.alert.detection.backtest import EXACT, replay, to_json
+    from tocsin.cli.plot import Plot
 
     configuration = load_configuration(config)
     rates = EXACT if gold_sentiment else rates_of_network(configuration.classifier)
@@ -51,10 +56,16 @@ def backtest(
             if gold_sentiment
             else _with_own_labels(counted(mentions), configuration)
         )
-        for change in run_backtest(records, configuration.detection, rates, _profiles(configuration)):
-            print(json.dumps(change, ensure_ascii=False), file=output, flush=True)
+        drawn = Plot(rates)
+        for judgement in replay(drawn.listening(records), configuration.detection, rates, _profiles(configuration)):
+            drawn.see(judgement)
+            if judgement.event is not None:
+                print(json.dumps(to_json(judgement), ensure_ascii=False), file=output, flush=True)
         if not counted.count:
             raise nothing_valid(file, rejected)
+        if plot is not None:
+            with written(plot) as page:
+                page.write(drawn.page(file.name))
 
 
 class _Counted:

@@ -135,6 +135,7 @@ class Judge:
             campaign=campaign is not None,
             newly_silent=silent.newly_silent,
             back=silent.back,
+            measures=findings.measures,
             reasons=reasons,
             evidence=evidence,
         )

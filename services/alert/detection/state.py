@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from tocsin.contracts.events import Instant
 from tocsin.contracts.incidents import Level
+
+if TYPE_CHECKING:
+    from services.alert.detection.measures import WindowMeasure
 
 MOST_INTERVALS = 64
 """Intervals kept of each sort; the oldest is forgotten first."""
@@ -127,6 +130,8 @@ class Judgement:
     """Sources found silent at this instant: an alarm of its own."""
     back: tuple[str, ...] = ()
     """Sources that were silent and speak again."""
+    measures: tuple[WindowMeasure, ...] = ()
+    """Each window as it was counted and compared; empty where there was next to nothing, or nothing to compare with."""
     reasons: tuple[Reason, ...] = ()
     """Given with every event, and while the level is above green."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
