@@ -241,6 +241,8 @@ class Judge:
     def _campaign(self, columns: Columns, instant: datetime) -> Pasted | None:
         """A text that many paste, among the harmful or among all, within the hour or within as long as it may take."""
         settings = self._settings.campaign
+        if columns.author_total < settings.authors:
+            return None
         for length in (HOUR, settings.young):
             recent = columns.view(instant - length, instant)
             found = pasted(harmful_of(recent), settings) or pasted(recent, settings)
