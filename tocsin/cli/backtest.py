@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +52,7 @@ def backtest(
     configuration = load_configuration(config)
     rates = EXACT if gold_sentiment else rates_of_network(configuration.classifier)
     with mentions_of(file, out) as (mentions, rejected), written(out) as output, progress("backtest") as advance:
-        counted = _Counted(advance)
+        counted = _Counted(advance, configuration.detection.lateness.late_after)
         records = (
             _with_human_labels(counted(mentions))
             if gold_sentiment
@@ -63,23 +65,38 @@ def backtest(
                 print(json.dumps(to_json(judgement), ensure_ascii=False), file=output, flush=True)
         if not counted.count:
             raise nothing_valid(file, rejected)
+        counted.warn_of_the_order(file)
         if plot is not None:
             with written(plot) as page:
                 page.write(drawn.page(file.name))
 
 
 class _Counted:
-    """Counts what goes through."""
+    """Counts what goes through, and what is far older than the lines before it."""
 
-    def __init__(self, advance: Advance) -> None:
+    def __init__(self, advance: Advance, late_after: timedelta) -> None:
         self.count = 0
+        self._late = 0
+        self._late_after = late_after
         self._advance = advance
 
     def __call__(self, mentions: Iterator[Mention]) -> Iterator[Mention]:
+        newest: datetime | None = None
         for mention in mentions:
             self.count += 1
+            newest = mention.published_at if newest is None else max(newest, mention.published_at)
+            self._late += newest - mention.published_at > self._late_after
             self._advance(1)
             yield mention
+
+    def warn_of_the_order(self, file: Path) -> None:
+        """A file that was exported with the newest first would be judged as one backlog, and silently raise nothing."""
+        if self._late > self.count / 2:
+            print(
+                f"tocsin: {file}: {self._late} of {self.count} mentions are far older than those before them, so they came late "
+                "and wake nobody. If that is not how they came, sort it by published_at",
+                file=sys.stderr,
+            )
 
 
 def _with_own_labels(mentions: Iterator[Mention], configuration: Configuration) -> Iterator[ClassifiedMention]:

@@ -29,6 +29,8 @@ _LEAST_DEVIATION = 0.5
 _SUM_AGAIN = 4096
 """Rows after which running sums are added up anew, so that rounding errors do not add up."""
 _GAPS = 101
+_SHOWN = 60
+"""Characters of a bad value that are told."""
 
 
 class BadSeries(ValueError):
@@ -52,11 +54,15 @@ def detect_rows(rows: Iterable[tuple[str, str]]) -> Iterator[ScoredRow]:
     value or NaN scores 0 and teaches nothing. Raises `BadSeries` for what cannot be read, a negative or infinite value,
     time that runs backwards, offsets on some rows only, and when there is no row at all.
     """
+    return detect_lines((number, timestamp, value) for number, (timestamp, value) in enumerate(rows, start=2))
+
+
+def detect_lines(lines: Iterable[tuple[int, str, str]]) -> Iterator[ScoredRow]:
+    """As `detect_rows`, with the number of the line that each row ends on, for what is told of a bad one."""
     detector = SeriesDetector()
     previous: datetime | None = None
     aware: bool | None = None
-    line = 1
-    for line, (timestamp, text) in enumerate(rows, start=2):
+    for line, timestamp, text in lines:
         at = _read_timestamp(timestamp, line)
         if aware is None:
             aware = at.tzinfo is not None
@@ -67,7 +73,10 @@ def detect_rows(rows: Iterable[tuple[str, str]]) -> Iterator[ScoredRow]:
             )
         at = at.astimezone(UTC) if aware else at.replace(tzinfo=UTC)
         if previous is not None and at < previous:
-            raise BadSeries(f"line {line}: {timestamp!r} is before the row above it; sort the file by time")
+            raise BadSeries(
+                f"line {line}: {timestamp!r} is before the row above it; sort the file by time, "
+                "and write offsets where the clock was put back"
+            )
         previous = at
         score, alert = detector.add(at, _read_value(text, line))
         yield ScoredRow(timestamp, text, score, alert)
@@ -79,7 +88,9 @@ def _read_timestamp(text: str, line: int) -> datetime:
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise BadSeries(f"line {line}: {text!r} is no timestamp; write it like 2026-01-31T09:00:00+00:00") from None
+        raise BadSeries(
+            f"line {line}: {text[:_SHOWN]!r} is no timestamp; write it like 2026-01-31T09:00:00+00:00"
+        ) from None
 
 
 def _read_value(text: str, line: int) -> float | None:
@@ -88,11 +99,11 @@ def _read_value(text: str, line: int) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise BadSeries(f"line {line}: {text!r} is no number") from None
+        raise BadSeries(f"line {line}: {text[:_SHOWN]!r} is no number; leave it empty where it is not known") from None
     if isnan(value):
         return None
     if value < 0 or not isfinite(value):
-        raise BadSeries(f"line {line}: {text!r} is no count; counts are 0 or more, and finite")
+        raise BadSeries(f"line {line}: {text[:_SHOWN]!r} is no count; counts are 0 or more, and finite")
     return value
 
 

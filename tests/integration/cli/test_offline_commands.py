@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 from tests.integration.cli.conftest import Command
 from tests.requirements import data_folder
+from tocsin.cli.detect import detect
+from tocsin.cli.failure import CommandFailed
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -162,19 +165,92 @@ def test_detect_answers_each_row_with_its_own_bytes_and_looks_back_only(tocsin: 
     assert all(0 <= float(row["score"]) <= 1 for row in whole)
 
 
+BAD_SERIES = {
+    "empty": (b"", "is empty"),
+    "header alone": (b"timestamp,value\n", "no row below the header"),
+    "no header": (b"2026-03-02 08:00:00,3\n", "line 1: must be the header"),
+    "unsorted": (
+        b"timestamp,value\n2026-03-02 08:05:00,3\n2026-03-02 08:00:00,3\n",
+        "line 3: '2026-03-02 08:00:00' is before",
+    ),
+    "mixed zones": (
+        b"timestamp,value\n2026-03-02T08:00:00Z,3\n2026-03-02T08:05:00,3\n",
+        "line 3: '2026-03-02T08:05:00' has no offset",
+    ),
+    "negative": (b"timestamp,value\n\n2026-03-02 08:00:00,-3\n", "line 3: '-3' is no count"),
+    "infinite": (b"timestamp,value\n2026-03-02 08:00:00,1e999\n", "line 2: '1e999' is no count"),
+    "no number": (b"timestamp,value\n2026-03-02 08:00:00,many\n", "line 2: 'many' is no number"),
+    "no time": (b"timestamp,value\nsoon,2\n", "line 2: 'soon' is no timestamp"),
+    "not UTF-8": ("timestamp,value\n2026-03-02 08:00:00,\u00e9\n".encode("latin-1"), "line 2: is no UTF-8"),
+    "UTF-16": ("timestamp,value\n2026-03-02 08:00:00,3\n".encode("utf-16"), "line 1: is no UTF-8"),
+    "a zero byte": (b"timestamp,value\n2026-03-02 08:00:00,\x003\n", "line 2"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), BAD_SERIES.values(), ids=BAD_SERIES.keys())
+def test_detect_says_which_row_is_wrong_and_writes_nothing(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_bytes(content)
+    with pytest.raises(CommandFailed, match=re.escape(said)) as failed:
+        detect(tmp_path / "bad.csv", tmp_path / "out.csv")
+    assert failed.value.status == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
+
+
 @pytest.mark.parametrize(
-    ("content", "said"),
+    "content",
     [
-        ("a,b\n1,2\n", "must be 'timestamp,value'"),
-        ("timestamp,value\nsoon,2\n", "line 2"),
-        ("timestamp,value\n", "no row"),
+        b"\xef\xbb\xbftimestamp,value\n2026-03-02 08:00:00,3\n",
+        b"timestamp,value\r\n2026-03-02 08:00:00,3\r\n",
+        b"Timestamp, Value ,note\n2026-03-02 08:00:00,3,x\n\n",
+        b'"timestamp","value"\n"2026-03-02 08:00:00","3"\n',
     ],
+    ids=["byte order mark", "CRLF", "more columns", "quotes"],
 )
-def test_detect_says_which_row_is_wrong(tocsin: Command, tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "bad.csv").write_text(content, encoding="utf-8")
-    done = tocsin("detect", "bad.csv")
-    assert done.returncode == 1
-    assert said in done.stderr
+def test_detect_reads_what_other_programs_write(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "given.csv").write_bytes(content)
+    detect(tmp_path / "given.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "timestamp,value,score,alert\n2026-03-02 08:00:00,3,0.0000,0\n"
+
+
+def test_detect_takes_gaps_doubles_and_missing_values(tmp_path: Path) -> None:
+    rows = [(str(START + timedelta(minutes=5 * number)), str(20 + number % 7)) for number in range(1500)]
+    rows = rows[:400] + rows[600:]
+    rows = [*rows[:700], *[(rows[700][0], value) for value in ("", "nan", "NaN", rows[700][1])], *rows[701:]]
+    with (tmp_path / "given.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("timestamp", "value"), *rows])
+    detect(tmp_path / "given.csv", tmp_path / "out.csv")
+    found = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [(row["timestamp"], row["value"]) for row in found] == rows
+    assert {row["alert"] for row in found} == {"0"}
+
+
+def test_backtest_sets_aside_what_is_no_mention_and_names_its_line(tocsin: Command, tmp_path: Path) -> None:
+    good = [line(number, sentiment="neutral") for number in range(3)]
+    bad = [
+        good[0].replace('"Great service"', "NaN"),
+        line(11, sentiment="neutral", author={"id": "x", "followers": -3}),
+        line(12, sentiment="neutral", engagement={"likes": -1}),
+        line(13, sentiment="neutral", published_at="2026-03-02T08:00:00"),
+        "\0",
+    ]
+    elsewhere = line(14, sentiment="neutral", published_at="2026-03-02T03:30:00-05:00")
+    content = "\r\n".join([good[0], *bad, "", good[0], good[2], good[1], elsewhere])
+    (tmp_path / "mixed.jsonl").write_bytes(b"\xef\xbb\xbf" + content.encode())
+    done = tocsin("backtest", "mixed.jsonl", "--gold-sentiment", "-o", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    aside = [json.loads(item) for item in (tmp_path / "out.jsonl.rejected").read_text("utf-8").splitlines()]
+    assert [item["line"] for item in aside] == [2, 3, 4, 5, 6]
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+    empty = tocsin("backtest", "empty.jsonl")
+    assert (empty.returncode, "is empty" in empty.stderr) == (1, True)
+
+
+def test_backtest_warns_of_a_file_with_the_newest_first(tocsin: Command, tmp_path: Path) -> None:
+    newest_first = [line(60 * number, sentiment="negative") for number in reversed(range(100))]
+    (tmp_path / "export.jsonl").write_text("\n".join(newest_first), encoding="utf-8")
+    done = tocsin("backtest", "export.jsonl", "--gold-sentiment")
+    assert done.returncode == 0
+    assert "sort it by published_at" in done.stderr
 
 
 def test_the_real_stream_goes_through_the_real_classifier(tocsin: Command, tmp_path: Path) -> None:
