@@ -8,6 +8,7 @@ from services.classify.classifiers.port import Classifier
 from services.classify.labelling import Labelled
 from tocsin.contracts.events import (
     ClassifiedMention,
+    ExplainedWord,
     Mention,
     ModelName,
     Rating,
@@ -35,7 +36,13 @@ def sentiment_of_rating(rating: Rating | None) -> dict[str, float] | None:
 
 
 def classified_record(
-    mention: Mention, brand: str, labelled: Labelled, classifier: Classifier, *, has_query: bool
+    mention: Mention,
+    brand: str,
+    labelled: Labelled,
+    classifier: Classifier,
+    *,
+    has_query: bool,
+    explanation: tuple[ExplainedWord, ...] | None = None,
 ) -> ClassifiedMention:
     """The record of `mention` for `brand`. Without a query for the brand, its relevance is 1: somebody said it is about it."""
     labels = labelled.labels
@@ -59,4 +66,5 @@ def classified_record(
         toxicity=round(float(labels.toxicity), 4),
         embedding=base64.b64encode(labels.embedding).decode(),
         model=ModelName(name=classifier.name, revision=classifier.revision),
+        explanation=explanation,
     )

@@ -13,7 +13,7 @@ from tocsin.cli.files import STANDARD, mentions_of, nothing_valid, written
 from tocsin.cli.networks import open_labeller
 from tocsin.cli.progress import progress
 from tocsin.cli.surroundings import ConfigurationFile, load_configuration
-from tocsin.contracts.events import ClassifiedMention, Mention
+from tocsin.contracts.events import ClassifiedMention, ExplainedWord, Mention
 from tocsin.matching import BrandMatcher
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ def register(app: typer.Typer) -> None:
 def classify(
     file: Annotated[Path, typer.Argument(help="Mentions, JSON Lines or CSV; '-': standard input.")] = STANDARD,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: standard output.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add the words that moved the risk, as `explanation`; many times slower.")
+    ] = False,
     config: ConfigurationFile = None,
 ) -> None:
     """Label mentions: one JSON line for each valid line, in order, for its first brand.
@@ -43,7 +46,7 @@ def classify(
         matcher = BrandMatcher.of_brands(configuration.brands)
         count = 0
         while batch := list(islice(mentions, BATCH)):
-            for record in classified(batch, labeller, matcher, first_brand_only=True):
+            for record in classified(batch, labeller, matcher, first_brand_only=True, explained=explain):
                 print(record.model_dump_json(exclude_none=True), file=output)
             count += len(batch)
             advance(len(batch))
@@ -52,9 +55,18 @@ def classify(
 
 
 def classified(
-    mentions: Sequence[Mention], labeller: Labeller, matcher: BrandMatcher, *, first_brand_only: bool
+    mentions: Sequence[Mention],
+    labeller: Labeller,
+    matcher: BrandMatcher,
+    *,
+    first_brand_only: bool,
+    explained: bool = False,
 ) -> Iterator[ClassifiedMention]:
-    """The classified records of a batch, in order; a mention that names no brand has one with an empty brand."""
+    """The classified records of a batch, in order; a mention that names no brand has one with an empty brand.
+
+    `explained`: with the words that moved the risk of each, which takes a pass a word.
+    """
+    from services.classify.explanation import explain
     from services.classify.passages import passages_of
     from services.classify.records import classified_record
 
@@ -64,7 +76,16 @@ def classified(
         for passage in passages_of(mention, (mention.brands or ("",))[: 1 if first_brand_only else None], matcher)
     ]
     labelled = labeller.label([passage.text for passage in passages])
-    for passage, labels in zip(passages, labelled, strict=True):
+    explanations: Sequence[tuple[ExplainedWord, ...] | None] = [None] * len(passages)
+    if explained:
+        texts = [passage.mention.text for passage in passages]
+        explanations = explain(labeller.classifier, [passage.text for passage in passages], texts)
+    for passage, labels, explanation in zip(passages, labelled, explanations, strict=True):
         yield classified_record(
-            passage.mention, passage.brand, labels, labeller.classifier, has_query=passage.has_query
+            passage.mention,
+            passage.brand,
+            labels,
+            labeller.classifier,
+            has_query=passage.has_query,
+            explanation=explanation,
         )

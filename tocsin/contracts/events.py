@@ -225,6 +225,17 @@ class Risk(Event):
     kinds: tuple[RiskKindScore, ...] = ()
 
 
+class ExplainedWord(Event):
+    """A word that moved the risk: `text[start:end]`, counted in characters of the mention's text (Unicode code points)."""
+
+    word: str
+    """As it stands there; several neighbouring words in a long text."""
+    start: int
+    end: int
+    weight: float
+    """By how much the log-odds of risk fall when the word is left out; below 0: it made the mention less risky."""
+
+
 class ModelName(Event):
     """Which neural network made the labels."""
 
@@ -248,6 +259,8 @@ class ClassifiedMention(MentionBody):
     embedding: str | None = None
     """384 signed bytes, base64."""
     model: ModelName | None = None
+    explanation: tuple[ExplainedWord, ...] | None = None
+    """At most eight words that moved the risk most, in the order of the text; absent where nobody looked."""
 
 
 class Tick(Event):

@@ -63,6 +63,20 @@ def test_classify_writes_one_line_for_each_valid_line_in_order_copies_too(tocsin
     assert done.stderr.count("tocsin: line ") == len(BAD)
 
 
+def test_classify_can_say_which_words_moved_the_risk(tocsin: Command) -> None:
+    text = "Lovely shop, but boycott them: their toys burnt my son"
+    plain, explained = (
+        json.loads(tocsin("classify", "-", *option, given=line(1, text) + "\n").stdout)
+        for option in ((), ("--explain",))
+    )
+    assert "explanation" not in plain
+    words = explained["explanation"]
+    assert 1 <= len(words) <= 8
+    for word in words:
+        assert text[word["start"] : word["end"]] == word["word"]
+    assert {"boycott", "burnt"} & {word["word"] for word in words if word["weight"] > 0}
+
+
 def test_classify_reads_standard_input_and_writes_standard_output(tocsin: Command) -> None:
     done = tocsin("classify", "-", given=GOOD[0] + "\n")
     assert done.returncode == 0

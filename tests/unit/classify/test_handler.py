@@ -29,7 +29,9 @@ def classifier() -> KeywordClassifier:
 
 @pytest.fixture
 def handler(classifier: KeywordClassifier) -> ClassifyHandler:
-    return ClassifyHandler(Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3)
+    return ClassifyHandler(
+        Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3, explained=0
+    )
 
 
 def mention(text: str, *, native_id: str = "1", brands: tuple[str, ...] = ("lunea",)) -> Mention:
@@ -145,3 +147,23 @@ def test_words_weigh_more_than_stars(handler: ClassifyHandler) -> None:
     sentiment = read(handler.handle([incoming(rated)])[0]).sentiment
     assert sentiment is not None
     assert sentiment.label == "negative"
+
+
+def test_the_riskiest_few_of_a_batch_say_which_words_moved_their_risk(classifier: KeywordClassifier) -> None:
+    handler = ClassifyHandler(
+        Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3, explained=2
+    )
+    texts = ["Lunéa good", "Lunéa bad one", "Lunéa bad two", "Lunéa bad three", "Lunéa bad one"]
+    answers = handler.handle([incoming(mention(text, native_id=str(n))) for n, text in enumerate(texts)])
+    explanations = [read(answer).explanation for answer in answers]
+    assert [explanation is not None for explanation in explanations] == [False, True, True, False, False]
+    assert explanations[1] is not None
+    assert [(word.word, word.start, word.end) for word in explanations[1]] == [("bad", 6, 9)]
+    assert explanations[1][0].weight > 0
+
+
+def test_a_calm_batch_costs_no_pass_more(classifier: KeywordClassifier) -> None:
+    ClassifyHandler(Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3).handle(
+        [incoming(mention("Lunéa good"))]
+    )
+    assert classifier.seen == ["Lunéa good"]

@@ -23,6 +23,7 @@ from tocsin.contracts.events import (
     Author,
     ClassifiedMention,
     Engagement,
+    ExplainedWord,
     LabelQuality,
     Media,
     Mention,
@@ -76,6 +77,7 @@ CLASSIFIED = ClassifiedMention(
     toxicity=0.11,
     embedding="AAEC/w==",
     model=ModelName(name="tocsin-e5", revision="0123abcd"),
+    explanation=(ExplainedWord(word="panne…", start=10, end=16, weight=1.42),),
 )
 INCIDENT = IncidentEvent(
     incident_id=uuid.UUID("7d9f3a52-4a44-5b6e-9b35-0f6d0a4f2a11"),

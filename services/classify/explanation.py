@@ -1,0 +1,98 @@
+"""Which words moved the risk: each is left out in turn, and what the network says then is compared (occlusion).
+
+After Zeiler and Fergus (2014), on words instead of patches. All variants of a text go through the network together with the
+text itself, because scores differ a little with what else is in a batch. The measure is the fall of the log-odds of
+risk, not of risk itself: at 0.99 every single word could be missed, and still some carry it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from services.classify.classifiers.port import Classifier
+from tocsin.contracts.events import ExplainedWord
+
+PIECES = 24
+"""Variants a text at most: the words of a longer one are left out several neighbours at a time."""
+KEPT = 8
+"""Words that an explanation names at most."""
+FAINT = 0.1
+"""A smaller move is noise of the batch: 0.1 of log-odds moves a risk of one half by 0.025."""
+
+_WORD = re.compile(r"\S+")
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some neighbouring words of a passage: `passage[start:end]`."""
+
+    start: int
+    end: int
+
+
+def explain(classifier: Classifier, passages: Sequence[str], texts: Sequence[str]) -> list[tuple[ExplainedWord, ...]]:
+    """For each passage, the words that moved its risk most, in the order of the text; places are those in `texts`.
+
+    `passages[n]` is what was classified of `texts[n]`: words that stand in the passage only (a comparison turned round) are
+    left out, because there is nothing to mark. A text without words has no explanation.
+    """
+    pieces = [_pieces(passage) for passage in passages]
+    variants = [
+        variant
+        for passage, parts in zip(passages, pieces, strict=True)
+        for variant in (passage, *(passage[: part.start] + passage[part.end :] for part in parts))
+    ]
+    odds = iter([_log_odds(labels.risk) for labels in classifier.classify(variants)])
+    explanations = []
+    for passage, text, parts in zip(passages, texts, pieces, strict=True):
+        whole = next(odds)
+        moves = [(part, whole - next(odds)) for part in parts]
+        explanations.append(_marked(moves, _places(passage, text), text))
+    return explanations
+
+
+def _pieces(passage: str) -> list[_Piece]:
+    words = [match.span() for match in _WORD.finditer(passage)]
+    size = max(1, math.ceil(len(words) / PIECES))
+    groups = [words[n : n + size] for n in range(0, len(words), size)]
+    return [_Piece(group[0][0], group[-1][1]) for group in groups] if len(words) > 1 else []
+
+
+def _log_odds(risk: float) -> float:
+    bounded = min(max(risk, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))
+
+
+def _places(passage: str, text: str) -> dict[int, tuple[int, int]]:
+    """Where each word of the passage stands in the text: by its first character in the passage, (start, end) there."""
+    ours, theirs = list(_WORD.finditer(passage)), list(_WORD.finditer(text))
+    matcher = SequenceMatcher(None, [word[0] for word in ours], [word[0] for word in theirs], autojunk=False)
+    return {
+        ours[block.a + n].start(): theirs[block.b + n].span()
+        for block in matcher.get_matching_blocks()
+        for n in range(block.size)
+    }
+
+
+def _marked(
+    moves: Sequence[tuple[_Piece, float]], places: dict[int, tuple[int, int]], text: str
+) -> tuple[ExplainedWord, ...]:
+    strongest = sorted((move for move in moves if abs(move[1]) >= FAINT), key=lambda move: -abs(move[1]))[:KEPT]
+    words = []
+    for part, weight in strongest:
+        found = [place for start, place in places.items() if part.start <= start < part.end]
+        if not found:
+            continue
+        start, end = min(found)[0], max(found)[1]
+        word = text[start:end]
+        bare = _EDGES.sub("", word)
+        if bare:
+            start += word.index(bare)
+            end = start + len(bare)
+        words.append(ExplainedWord(word=text[start:end], start=start, end=end, weight=round(weight, 2)))
+    return tuple(sorted(words, key=lambda each: each.start))
