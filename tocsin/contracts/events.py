@@ -232,7 +232,7 @@ class ExplainedWord(Event):
     """As it stands there; several neighbouring words in a long text."""
     start: int
     end: int
-    weight: float
+    weight: Annotated[float, Field(allow_inf_nan=False)]
     """By how much the log-odds of risk fall when the word is left out; below 0: it made the mention less risky."""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
+from typing import Any
 
 from tocsin.contracts.events import ClassifiedMention, LabelQuality, RemovalReason
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
@@ -24,6 +25,7 @@ _STATE_OF = {
     RemovalReason.DELETED: MentionState.DELETED,
     RemovalReason.ERASED: MentionState.ERASED,
 }
+MOST_EXPLAINED_WORDS = 8
 _HIDDEN = (
     "native_id", "text", "url", "in_reply_to", "quote_of", "repost_of", "conversation_id", "outlet", "media",
     "author_id", "author_name",
@@ -235,9 +237,17 @@ def _labelled(mention_id: uuid.UUID, mention: ClassifiedMention) -> MentionBrand
         risk_kinds=[{"kind": item.kind.value, "score": item.score} for item in risk.kinds] if risk else [],
         toxicity=mention.toxicity,
         embedding=decode_embedding(mention.embedding),
+        explanation=_explanation(mention),
         model_name=model.name if model else None,
         model_revision=model.revision if model else None,
     )
+
+
+def _explanation(mention: ClassifiedMention) -> list[dict[str, Any]] | None:
+    """The places without the words, which the text has; those that lie outside it are somebody's mistake, and left out."""
+    words = (mention.explanation or ())[:MOST_EXPLAINED_WORDS]
+    inside = [word for word in words if 0 <= word.start < word.end <= len(mention.text)]
+    return [{"start": word.start, "end": word.end, "weight": word.weight} for word in inside] or None
 
 
 def decode_embedding(embedding: str | None) -> bytes | None:
@@ -272,6 +282,7 @@ def _settle(known: Known) -> None:
         link.published_at = row.published_at or link.published_at
         if state is not MentionState.LIVE:
             link.embedding = None
+            link.explanation = None
 
 
 def _erase(known: Known) -> None:

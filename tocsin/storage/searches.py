@@ -119,6 +119,8 @@ class FoundMention:
     risk_kinds: Sequence[dict[str, Any]]
     toxicity: float | None
     copy_key: str
+    explanation: Sequence[dict[str, Any]] | None = None
+    """`{start, end, weight}` of the words that moved its risk, places in `text`; None where nobody looked."""
 
     @property
     def engagement(self) -> float:
@@ -212,6 +214,7 @@ _COLUMNS = (
     MentionBrandTable.risk_kinds,
     MentionBrandTable.toxicity,
     MentionTable.copy_key,
+    MentionBrandTable.explanation,
 )
 
 

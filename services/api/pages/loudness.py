@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from tocsin.storage.searches import FoundMention
@@ -36,6 +36,10 @@ def loudest(mentions: Iterable[FoundMention], limit: int) -> list[LoudMention]:
     loud = []
     for copies in groups.values():
         first = max(copies, key=lambda mention: (loudness(mention), mention.published_at, mention.id))
+        if first.explanation is None:
+            # Words are looked at for a few mentions only: those of an equal text are as good.
+            looked_at = (copy.explanation for copy in copies if copy.explanation and copy.text == first.text)
+            first = replace(first, explanation=next(looked_at, None))
         # Copies make a text louder, too: a hundred small voices are one big one.
         volume = loudness(first) + 0.5 * math.log10(len(copies))
         loud.append(LoudMention(first, volume, len(copies)))
@@ -59,6 +63,48 @@ def shown_text(text: str, longest: int = _TEXT_SHOWN) -> str:
     kept = "".join(" " if unicodedata.category(letter) in {"Cc", "Cs", "Co"} else letter for letter in text)
     line = " ".join(_BIDI_CONTROLS.sub("", kept).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A stretch of a text as it is shown; `moved`: whether it made the mention risky, by a lot (2), somewhat (1), or not (0)."""
+
+    text: str
+    moved: int = 0
+
+
+def marked_text(mention: FoundMention) -> list[Words]:
+    """The mention's text for the page, in stretches: those words marked that made it risky. Together: `shown_text`."""
+    text = mention.text or ""
+    marks = sorted(
+        (mark["start"], mark["end"], mark["weight"]) for mark in mention.explanation or () if mark["weight"] > 0
+    )
+    most = max((weight for _, _, weight in marks), default=0.0)
+    stretches: list[Words] = []
+    done = 0
+    for start, end, weight in marks:
+        if done <= start < end <= len(text):
+            stretches += [Words(text[done:start]), Words(text[start:end], 2 if weight >= most / 2 else 1)]
+            done = end
+    stretches.append(Words(text[done:]))
+    return _shown(stretches, shown_text(text))
+
+
+def _shown(stretches: Iterable[Words], whole: str) -> list[Words]:
+    """The stretches as they stand in `whole`, which is their text cleaned and cut."""
+    shown, place = [], 0
+    for stretch in stretches:
+        cleaned = shown_text(stretch.text, len(whole) + 1)
+        if not cleaned:
+            continue
+        found = whole.find(cleaned, place)
+        if found < 0:  # the text is cut before its end
+            break
+        if found > place:
+            shown.append(Words(whole[place:found]))
+        shown.append(Words(cleaned, stretch.moved))
+        place = found + len(cleaned)
+    return [*shown, Words(whole[place:])] if place < len(whole) else shown
 
 
 def shown_name(name: str) -> str:

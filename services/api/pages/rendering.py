@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.api.pages.loudness import reactions, safe_link, shown_name, shown_text
+from services.api.pages.loudness import marked_text, reactions, safe_link, shown_name, shown_text
 from services.api.pages.wording import LANGUAGES, Wording, wording
 from tocsin.contracts.events import RiskKind
 from tocsin.contracts.incidents import Verdict
@@ -56,6 +56,7 @@ def _surroundings(words: Wording, now: datetime) -> Mapping[str, Any]:
         "reactions": reactions,
         "safe_link": safe_link,
         "shown_text": shown_text,
+        "marked_text": marked_text,
         "shown_name": shown_name,
         "verdicts": list(Verdict),
         "who": None,

@@ -6,8 +6,10 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.api.pages.loudness import loudest, safe_link, shown_name, shown_text
+from services.api.pages.loudness import loudest, marked_text, safe_link, shown_name, shown_text
 from tests.newsroom import NOW
 from tocsin.storage.searches import FoundMention
 from tocsin.storage.tables.mentions import MentionState
@@ -105,3 +107,47 @@ def test_links_to_the_web_are_kept(url: str) -> None:
 )
 def test_links_to_anything_else_are_left_out(url: str | None) -> None:
     assert safe_link(url) is None
+
+
+def shown(text: str | None, *marks: tuple[int, int, float]) -> list[tuple[str, int]]:
+    explanation = [{"start": start, "end": end, "weight": weight} for start, end, weight in marks]
+    return [(words.text, words.moved) for words in marked_text(found(1, text=text, explanation=explanation))]
+
+
+def test_the_words_that_made_it_risky_are_marked_the_strongest_most() -> None:
+    assert shown("a nice bad thing, awful", (7, 10, 2.0), (2, 6, -1.0), (18, 23, 0.4)) == [
+        ("a nice", 0),
+        (" ", 0),
+        ("bad", 2),
+        (" ", 0),
+        ("thing,", 0),
+        (" ", 0),
+        ("awful", 1),
+    ]
+
+
+def test_a_text_without_an_explanation_is_shown_as_it_is() -> None:
+    assert shown("just a text") == [("just a text", 0)]
+    assert shown(None) == shown("") == []
+
+
+def test_places_outside_the_text_or_across_each_other_mark_nothing() -> None:
+    words = shown("a bad thing", (-3, 2, 1.0), (2, 5, 1.0), (4, 8, 1.0), (9, 900, 1.0), (6, 6, 1.0))
+    assert [text for text, moved in words if moved] == ["bad"]
+
+
+@given(
+    st.text(max_size=600),
+    st.lists(st.tuples(st.integers(-5, 700), st.integers(-5, 700), st.floats(-3, 3)), max_size=8),
+)
+def test_marked_or_not_the_same_text_is_shown(text: str, marks: list[tuple[int, int, float]]) -> None:
+    assert "".join(words for words, _ in shown(text, *marks)) == shown_text(text)
+
+
+def test_a_copy_lends_its_explanation_to_a_louder_one_with_the_same_words() -> None:
+    explanation = [{"start": 0, "end": 3, "weight": 1.0}]
+    quiet = found(1, copy_key="same", text="bad news", explanation=explanation)
+    loud = found(2, copy_key="same", text="bad news", author_followers=10_000)
+    other = found(3, copy_key="same", text="Bad news!", author_followers=90_000)
+    assert [item.mention.explanation for item in loudest([quiet, loud], 3)] == [explanation]
+    assert [item.mention.explanation for item in loudest([quiet, other], 3)] == [None]

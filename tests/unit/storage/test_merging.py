@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.records import NOON, classified, identifier
-from tocsin.contracts.events import AuthorRole, Engagement, LabelQuality, RemovalReason
+from tocsin.contracts.events import AuthorRole, Engagement, ExplainedWord, LabelQuality, RemovalReason
 from tocsin.storage.merging import Effect, Known, Received, Removed, author_key, receive, remove
 from tocsin.storage.tables.mentions import MentionState, MentionTable
 
@@ -54,6 +55,18 @@ def test_a_mention_is_kept_with_its_labels_and_its_hour_is_touched() -> None:
     assert known.links["acme"].negative == 0.8
     assert known.links["acme"].embedding == b"\x01\x02\x03"
     assert known.touched() == {("acme", NOON)}
+
+
+def test_the_words_that_moved_the_risk_are_kept_as_places_in_the_text_and_nonsense_is_not() -> None:
+    known = unknown()
+    given = [(0, 4, 1.5), (5, 900, 1.0), (-1, 3, 1.0), (7, 7, 1.0), *[(5, 6, -0.5)] * 9]
+    words = tuple(ExplainedWord(word="x", start=start, end=end, weight=weight) for start, end, weight in given)
+    record = received()
+    receive(known, replace(record, mention=record.mention.model_copy(update={"explanation": words})))
+    kept = known.links["acme"].explanation
+    assert kept == [{"start": 0, "end": 4, "weight": 1.5}, *[{"start": 5, "end": 6, "weight": -0.5}] * 4]
+    remove(known, removed(RemovalReason.DELETED, revision=9))
+    assert known.links["acme"].explanation is None
 
 
 def test_a_repetition_changes_nothing() -> None:

@@ -127,6 +127,8 @@ class MentionBrandTable(Base):
     toxicity: Mapped[float | None] = mapped_column(Float)
     embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
     """384 signed bytes; taken out when the mention is hidden, because it says roughly what the text said."""
+    explanation: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
+    """`{start, end, weight}` of the words that moved the risk, places in the mention's text; taken out when it is hidden."""
     model_name: Mapped[str | None] = mapped_column(Text)
     model_revision: Mapped[str | None] = mapped_column(Text)
 

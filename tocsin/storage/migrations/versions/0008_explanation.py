@@ -1,0 +1,21 @@
+"""Which words moved a mention's risk: places in its text, with a weight each."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from tocsin.storage.base import Json
+
+revision = "0008_explanation"
+down_revision = "0007_search"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("mention_brands", sa.Column("explanation", Json, nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("mention_brands", "explanation")
