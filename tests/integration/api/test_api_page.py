@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +14,7 @@ from tests.newsroom import NOW, KeyMaker, Newsroom
 from tocsin.access.commands import sign_in_link
 from tocsin.access.secrets import form_token
 from tocsin.clock import ManualClock
-from tocsin.contracts.events import Author, Risk
+from tocsin.contracts.events import Author, ExplainedWord, Risk
 from tocsin.contracts.incidents import Level
 from tocsin.storage.database import Database
 
@@ -265,3 +266,24 @@ def test_without_brands_the_page_says_what_to_do(client: TestClient, key: KeyMak
         }
     )
     assert "Write one under “brands” in tocsin.yaml" in client.get("/", headers=key("read")).text
+
+
+def test_the_words_that_raised_the_risk_are_marked_in_the_mentions_that_are_shown(
+    client: TestClient, reader: Headers, newsroom: Newsroom
+) -> None:
+    text = "Their <b>kettle</b> burnt my son, boycott them"
+    moved = [("burnt", 2.4), ("boycott", 0.9), ("my", -0.5)]
+    explanation = tuple(
+        ExplainedWord(word=word, start=text.index(word), end=text.index(word) + len(word), weight=weight)
+        for word, weight in moved
+    )
+    newsroom.say("m1", text=text, risk=Risk(score=0.9), explanation=explanation)
+    newsroom.complete(NOW)
+    newsroom.alarm(Level.RED)
+    page = client.get("/", headers=reader).text
+    assert re.findall(r'<mark class="(moved-\d)"[^>]*>([^<]*)</mark>', page) == [
+        ("moved-2", "burnt"),
+        ("moved-1", "boycott"),
+    ]
+    assert "Their &lt;b&gt;kettle&lt;/b&gt; " in page
+    assert "Their <b>kettle</b> burnt my son, boycott them" in " ".join(unescape(words(page)).split())
