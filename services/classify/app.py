@@ -27,6 +27,7 @@ def components(given: Surroundings) -> list[Component]:
         BrandMatcher.of_brands(given.configuration.brands),
         given.clock,
         given.bus.partitions(CLASSIFIED),
+        settings.explanations_a_second,
     )
     worker = Worker(
         given.bus,

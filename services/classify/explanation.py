@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from services.classify.classifiers.port import Classifier
-from tocsin.contracts.events import ExplainedWord
+from services.classify.labelling import Labelled
+from services.classify.passages import Passage
+from tocsin.clock import Clock
+from tocsin.contracts.events import ExplainedWord, LabelQuality
 
 PIECES = 24
 """Variants a text at most: the words of a longer one are left out several neighbours at a time."""
@@ -22,6 +25,9 @@ KEPT = 8
 """Words that an explanation names at most."""
 FAINT = 0.1
 """A smaller move is noise of the batch: 0.1 of log-odds moves a risk of one half by 0.025."""
+
+SAVED_SECONDS = 10.0
+"""Explanations that nobody needed are saved up for so long: a crisis begins with many risky mentions at once."""
 
 _WORD = re.compile(r"\S+")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
@@ -33,6 +39,52 @@ class _Piece:
 
     start: int
     end: int
+
+
+class Explainer:
+    """Explains the riskiest mentions of each batch, as many as its allowance a second lets it.
+
+    Bounded by time, because in a crisis everything is risky and one explanation takes up to 25 passes of the network: at one a
+    second that is a tenth of what two cores do. A copy is not explained, the page takes the words of its like.
+    """
+
+    def __init__(self, classifier: Classifier, clock: Clock, a_second: float) -> None:
+        self._classifier = classifier
+        self._clock = clock
+        self._a_second = a_second
+        self._saved = a_second * SAVED_SECONDS
+        self._since = clock.now()
+
+    def of_the_riskiest(
+        self, passages: Sequence[Passage], labelled: Sequence[Labelled]
+    ) -> list[tuple[ExplainedWord, ...] | None]:
+        """For each passage its explanation, or None where it is calm, a copy, or beyond the allowance."""
+        explanations: list[tuple[ExplainedWord, ...] | None] = [None] * len(passages)
+        if not self._a_second:
+            return explanations
+        threshold = self._classifier.thresholds.risk
+        risky = [
+            index
+            for index, result in enumerate(labelled)
+            if result.quality == LabelQuality.MODEL and result.labels.risk >= threshold
+        ]
+        chosen = sorted(risky, key=lambda index: -labelled[index].labels.risk)[: self._allowance()]
+        self._saved -= len(chosen)
+        made = explain(
+            self._classifier,
+            [passages[index].text for index in chosen],
+            [passages[index].mention.text for index in chosen],
+        )
+        for index, words in zip(chosen, made, strict=True):
+            explanations[index] = words
+        return explanations
+
+    def _allowance(self) -> int:
+        now = self._clock.now()
+        earned = max(0.0, (now - self._since).total_seconds()) * self._a_second
+        self._since = now
+        self._saved = min(self._saved + earned, max(1.0, self._a_second * SAVED_SECONDS))
+        return int(self._saved)
 
 
 def explain(classifier: Classifier, passages: Sequence[str], texts: Sequence[str]) -> list[tuple[ExplainedWord, ...]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.classify.explanation import explain
-from services.classify.labelling import Labelled, Labeller
-from services.classify.passages import Passage, passages_of
+from services.classify.explanation import Explainer
+from services.classify.labelling import Labeller
+from services.classify.passages import passages_of
 from services.classify.records import classified_record
 from tocsin.bus.failures import InvalidRecord, InvalidRecords
 from tocsin.bus.port import Outgoing, Record
@@ -20,30 +20,33 @@ from tocsin.contracts.codec import (
     encode_classified,
     encode_tick,
 )
-from tocsin.contracts.events import ExplainedWord, LabelQuality, Mention, Tick
+from tocsin.contracts.events import Mention, Tick
 from tocsin.matching import BrandMatcher
 from tocsin.observability import metrics
 
 PLACE = "classify"
-EXPLAINED = 4
-"""Mentions of a batch whose words are looked at one by one."""
 
 
 class ClassifyHandler:
     """Stateless but for the memory of copies: records in, classified records out, in the same order."""
 
     def __init__(
-        self, labeller: Labeller, matcher: BrandMatcher, clock: Clock, partitions: int, explained: int = EXPLAINED
+        self,
+        labeller: Labeller,
+        matcher: BrandMatcher,
+        clock: Clock,
+        partitions: int,
+        explanations_a_second: float = 0.0,
     ) -> None:
         """`partitions` is how many the `classified` topic has: each of them gets each tick.
 
-        `explained`: how many mentions of a batch, the riskiest, say which words moved their risk.
+        `explanations_a_second`: of how many mentions, the riskiest, the words that moved the risk are looked for.
         """
         self._labeller = labeller
         self._matcher = matcher
         self._clock = clock
         self._partitions = partitions
-        self._explained_at_most = explained
+        self._explainer = Explainer(labeller.classifier, clock, explanations_a_second)
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """What to publish for these records; raises InvalidRecords for those that nobody can read."""
@@ -55,7 +58,7 @@ class ClassifyHandler:
         }
         flat = [passage for group in passages.values() for passage in group]
         labels = self._labeller.label([passage.text for passage in flat])
-        explanations = self._explained(flat, labels)
+        explanations = self._explainer.of_the_riskiest(flat, labels)
         labelled = iter(zip(labels, explanations, strict=True))
         outgoing: list[Outgoing] = []
         now = self._clock.now()
@@ -77,31 +80,6 @@ class ClassifyHandler:
                 outgoing.append(Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers + teaching))
                 metrics.MENTIONS_CLASSIFIED.labels(brand=passage.brand, labels=str(result.quality)).inc()
         return outgoing
-
-    def _explained(
-        self, passages: Sequence[Passage], labelled: Sequence[Labelled]
-    ) -> list[tuple[ExplainedWord, ...] | None]:
-        """The words behind the riskiest few of this batch; None for the others.
-
-        Bounded, because in a crisis everything is risky and an explanation costs up to 24 passes of the network: with
-        four of them a full batch of 256 takes a third longer at worst, and on a calm day none is made.
-        """
-        classifier = self._labeller.classifier
-        risky = [
-            index
-            for index, result in enumerate(labelled)
-            if result.quality == LabelQuality.MODEL and result.labels.risk >= classifier.thresholds.risk
-        ]
-        chosen = sorted(risky, key=lambda index: -labelled[index].labels.risk)[: self._explained_at_most]
-        explanations: list[tuple[ExplainedWord, ...] | None] = [None] * len(passages)
-        made = explain(
-            classifier,
-            [passages[index].text for index in chosen],
-            [passages[index].mention.text for index in chosen],
-        )
-        for index, explanation in zip(chosen, made, strict=True):
-            explanations[index] = explanation
-        return explanations
 
     def _pass_on(self, tick: Tick) -> list[Outgoing]:
         # The sentence is really classified: a tick that arrives says that the network works, not only the bus.

@@ -29,9 +29,7 @@ def classifier() -> KeywordClassifier:
 
 @pytest.fixture
 def handler(classifier: KeywordClassifier) -> ClassifyHandler:
-    return ClassifyHandler(
-        Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3, explained=0
-    )
+    return ClassifyHandler(Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3)
 
 
 def mention(text: str, *, native_id: str = "1", brands: tuple[str, ...] = ("lunea",)) -> Mention:
@@ -149,9 +147,12 @@ def test_words_weigh_more_than_stars(handler: ClassifyHandler) -> None:
     assert sentiment.label == "negative"
 
 
-def test_the_riskiest_few_of_a_batch_say_which_words_moved_their_risk(classifier: KeywordClassifier) -> None:
+def test_the_riskiest_few_say_which_words_moved_their_risk_as_many_as_time_allows(
+    classifier: KeywordClassifier,
+) -> None:
+    clock = ManualClock(NOW)
     handler = ClassifyHandler(
-        Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3, explained=2
+        Labeller(classifier), BrandMatcher.of_brands(BRANDS), clock, partitions=3, explanations_a_second=0.2
     )
     texts = ["Lunéa good", "Lunéa bad one", "Lunéa bad two", "Lunéa bad three", "Lunéa bad one"]
     answers = handler.handle([incoming(mention(text, native_id=str(n))) for n, text in enumerate(texts)])
@@ -160,10 +161,15 @@ def test_the_riskiest_few_of_a_batch_say_which_words_moved_their_risk(classifier
     assert explanations[1] is not None
     assert [(word.word, word.start, word.end) for word in explanations[1]] == [("bad", 6, 9)]
     assert explanations[1][0].weight > 0
+    clock.move(4)
+    [early] = handler.handle([incoming(mention("Lunéa bad four"))])
+    clock.move(1)
+    [late] = handler.handle([incoming(mention("Lunéa bad five"))])
+    assert read(early).explanation is None
+    assert read(late).explanation is not None
 
 
 def test_a_calm_batch_costs_no_pass_more(classifier: KeywordClassifier) -> None:
-    ClassifyHandler(Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), partitions=3).handle(
-        [incoming(mention("Lunéa good"))]
-    )
+    handler = ClassifyHandler(Labeller(classifier), BrandMatcher.of_brands(BRANDS), ManualClock(NOW), 3, 5.0)
+    handler.handle([incoming(mention("Lunéa good"))])
     assert classifier.seen == ["Lunéa good"]

@@ -22,6 +22,8 @@ class ClassifierSettings(Settings):
     """Threads of the runtime; 0: one a core."""
     cache_size: int = Field(default=50_000, ge=0)
     """Texts whose labels are remembered, so that copies cost no pass."""
+    explanations_a_second: float = Field(default=1.0, ge=0, le=100)
+    """Of how many mentions, the riskiest, the words that moved the risk are looked for; each takes up to 25 passes. 0: of none."""
 
 
 class StorageSettings(Settings):
