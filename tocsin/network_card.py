@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SHIPPED = "tocsin-e5"
-"""The network that ships with Tocsin, as `classifier.name` calls it."""
+"""The network that ships with Tocsin, as `classifier.model` calls it."""
 
 
 class NetworkCardUnreadable(ValueError):
@@ -45,7 +45,7 @@ def shipped_folder() -> Path:
 
 
 def read_network_card(name: str = SHIPPED) -> NetworkCard:
-    """The card of the network that `classifier.name` means.
+    """The card of the network of this name.
 
     A Hugging Face classifier (`transformers:NAME`) was never measured here: it is taken at its word, without correction.
     Raises NetworkCardUnreadable.
@@ -71,5 +71,5 @@ def read_network_card(name: str = SHIPPED) -> NetworkCard:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NetworkCardUnreadable(
             f"{folder}: the network's config.json and metrics.json cannot be read ({type(error).__name__}: {error}); "
-            "restore the folder's files together, or leave `classifier.name` out to use the network that ships"
+            "restore the folder's files together, or leave `classifier.model` out to use the network that ships"
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.classify.classifiers.shipped import open_classifier
+from services.classify.classifiers.shipped import classifier_of
 from services.classify.handler import ClassifyHandler
 from services.classify.labelling import Labeller
 from tocsin.bus.worker import Worker, WorkerLimits
@@ -19,7 +19,7 @@ PROOF_OF_LIFE = "All is well."
 def components(given: Surroundings) -> list[Component]:
     """The worker that labels mentions. Raises ClassifierUnavailableError where the network cannot be opened."""
     settings = given.configuration.classifier
-    classifier = open_classifier(settings.name, threads=settings.threads, token_budget=settings.token_budget)
+    classifier = classifier_of(settings)
     labeller = Labeller(classifier, settings.cache_size)
     given.health.require("network", lambda: _classifies(labeller))
     handler = ClassifyHandler(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from services.classify.classifiers.port import Classifier, ClassifierUnavailableError
+from services.classify.classifiers.port import Classifier
 from services.classify.classifiers.shipped import open_classifier
 from tests.requirements import require_torch
+from tests.tiny_network import save_tiny_network
 
 TEXTS = [
     "The soup was wonderful and the waiter made us laugh",
@@ -29,25 +30,7 @@ def shipped(_folder: Path) -> Classifier:
 def through_transformers(folder: Path) -> Classifier:
     """A tiny network with random weights, saved and opened as a Hugging Face folder."""
     require_torch()
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
-    torch.manual_seed(1)
-    letters = [chr(number) for number in range(33, 127)]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
-    labels = dict(enumerate(["Positive", "Neutral", "Negative"]))
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        id2label=labels,
-        label2id={name: number for number, name in labels.items()},
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
+    save_tiny_network(folder, ["Positive", "Neutral", "Negative"])
     return open_classifier(f"transformers:{folder}")
 
 
@@ -126,34 +109,3 @@ def test_it_says_what_it_is_and_how_often_it_errs(classifier: Classifier) -> Non
     assert "default" in rates
     for rate in rates.values():
         assert 0 <= rate.fpr < rate.tpr <= 1
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClassifierUnavailableError, match=r"nowhere.*missing.*models/export"):
-        open_classifier(str(tmp_path / "nowhere"))
-
-
-def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    for name in ("model.onnx", "tokenizer.json", "config.json"):
-        (tmp_path / name).write_text("{", encoding="utf-8")
-    with pytest.raises(ClassifierUnavailableError, match="cannot be read"):
-        open_classifier(str(tmp_path))
-
-
-def test_a_network_that_is_not_there_is_named(tmp_path: Path) -> None:
-    require_torch()
-    with pytest.raises(ClassifierUnavailableError, match="no sequence classifier at"):
-        open_classifier(f"transformers:{tmp_path / 'nowhere'}")
-
-
-def test_a_network_that_classifies_something_else_is_refused(tmp_path: Path) -> None:
-    require_torch()
-    from transformers import AutoConfig
-
-    through_transformers(tmp_path)
-    config = AutoConfig.from_pretrained(tmp_path)
-    config.id2label = {0: "sports", 1: "politics", 2: "weather"}
-    config.label2id = {name: number for number, name in config.id2label.items()}
-    config.save_pretrained(tmp_path)
-    with pytest.raises(ClassifierUnavailableError, match="does not classify sentiment: its labels are sports"):
-        open_classifier(f"transformers:{tmp_path}")

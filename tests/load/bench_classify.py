@@ -1,8 +1,15 @@
-"""How much of the raw network's speed `classify()` keeps, tokenising included: `make bench-classify`.
+"""Mentions a second of the shipped network through the classify handler, beside what others make of the machine.
 
-Three ways over the same texts on the same machine, in turn, the best of several rounds each: `InferenceSession.run` on
-arrays that are ready (the limit), `classify()`, and `transformers.pipeline` with a network of the same shape where torch
-is installed. Texts are made up, of the lengths of posts; with TOCSIN_TEST_DATA they are real ones.
+`make bench-classify`: one run, everything in turn on the same texts, chunk by chunk, so that what else the machine does falls
+on all alike; a ratio is the median over the chunks. Beside the handler stand
+
+- the bare `InferenceSession.run` on the same batches as ready-made arrays: the limit;
+- `transformers.pipeline` at its defaults and with `batch_size=32`, in fp32, on a network of the same shape;
+- the same at its defaults on a network of the size of XLM-R base (needs torch and transformers, as the one before).
+
+Each for tweets and for texts of mixed length, in batches of 256 records as from the bus and one at a time. Handler means all:
+reading the record, the passage, the tokenizer, the network, the classified record. Texts are UMSAB's where
+TOCSIN_TEST_DATA names the data, else made up of words.
 """
 
 from __future__ import annotations
@@ -11,30 +18,59 @@ import argparse
 import json
 import os
 import random
+import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-from tokenizers import Tokenizer
+from services.classify.classifiers.shipped import open_classifier, shipped_folder
+from services.classify.handler import ClassifyHandler
+from services.classify.labelling import Labeller
+from tests.load.rivals import BUDGET, BareSession, pipeline_of_our_shape, pipeline_of_xlm_r_base
+from tocsin.bus.port import Record
+from tocsin.clock import SystemClock
+from tocsin.contracts import topics
+from tocsin.contracts.codec import encode_mention
+from tocsin.contracts.events import Mention
+from tocsin.contracts.settings.brands import BrandSettings
+from tocsin.matching import BrandMatcher
 
-from services.classify.batching import pack
-from services.classify.classifiers.onnx import OnnxClassifier
-from services.classify.classifiers.preparation import prepare
-from services.classify.classifiers.shipped import shipped_folder
-
-BUDGET = 2048
+CHUNK = 256
 POSTS = (
     "the train was late again and nobody told us why merci pour votre accueil el pedido no llega desde hace días "
     "Paket ist da und alles gut il servizio è pessimo não recebi meu dinheiro शिकायत bahut accha هذا المنتج رائع 😡 😀"
 )
+NEEDED = {"raw": 0.85, "pipeline": 5.0, "xlm-r base": 20.0}
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
 
-def texts_of(count: int) -> list[str]:
-    """Different texts: UMSAB's where the test data is there, else made up of words."""
+@dataclass
+class Measured:
+    """Mentions a second of each contender in one kind of input, chunk by chunk."""
+
+    speeds: dict[str, list[float]] = field(default_factory=dict)
+
+    def time(self, name: str, count: int, run: Callable[[], Any]) -> None:
+        began = time.perf_counter()
+        run()
+        self.speeds.setdefault(name, []).append(count / (time.perf_counter() - began))
+
+    def speed(self, name: str) -> float:
+        return statistics.median(self.speeds[name])
+
+    def ratio(self, name: str) -> float:
+        """How many times as fast the handler is, the median over the chunks."""
+        return statistics.median(h / other for h, other in zip(self.speeds["handler"], self.speeds[name], strict=True))
+
+
+def tweets(count: int) -> list[str]:
+    """Different posts: UMSAB's where the test data is there, else made up of words."""
     folder = os.environ.get("TOCSIN_TEST_DATA")
     if folder:
         path = Path(folder) / "sentiment/umsab_train.jsonl"
@@ -44,81 +80,146 @@ def texts_of(count: int) -> list[str]:
     return [" ".join(chance.choices(POSTS.split(), k=chance.randint(4, 32))) + f" {number}" for number in range(count)]
 
 
-def best(run: Callable[[], Any], rounds: int) -> float:
-    """Seconds of the fastest round."""
-    seconds = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+def mixed(posts: Sequence[str]) -> list[str]:
+    """A third as they are, a third of two or three posts, a third of up to twelve: from a word to a press article's beginning."""
+    chance = random.Random(2)
+    sizes = [chance.choice((1, chance.randint(2, 3), chance.randint(4, 12))) for _ in posts]
+    return [" ".join(chance.choices(posts, k=size)) for size in sizes]
 
 
-def raw_passes(folder: Path, texts: Sequence[str], threads: int) -> Callable[[], None]:
-    """The bare network on arrays that are ready, in the same batches."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(config["maximum_length"])
-    ids = [encoding.ids for encoding in tokenizer.encode_batch([prepare(text) for text in texts])]
-    arrays = []
-    for batch in pack([len(each) for each in ids], BUDGET):
-        tokens = np.full((len(batch), max(len(ids[i]) for i in batch)), config["pad_id"], np.int64)
-        for row, index in zip(tokens, batch, strict=True):
-            row[: len(ids[index])] = ids[index]
-        arrays.append(tokens)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-
-    def run() -> None:
-        for tokens in arrays:
-            session.run(None, {"tokens": tokens})
-
-    return run
+def records(texts: Sequence[str]) -> list[Record]:
+    """The texts as mentions of one brand, as they come from the bus."""
+    made = []
+    for number, text in enumerate(texts):
+        mention = Mention(source="bench", native_id=str(number), text=text, published_at=NOW, brands=("acme",))
+        encoded = encode_mention(mention, updated=False, source="ingest", at=NOW)
+        made.append(Record(topics.MENTIONS, 0, number, encoded.key, encoded.value, encoded.headers, NOW))
+    return made
 
 
-def pipeline_passes(texts: Sequence[str], threads: int) -> Callable[[], None]:
-    """`transformers.pipeline` as its documentation shows it, on random weights of the shipped network's shape."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, pipeline
+def handler(classifier: Any, cache: int = 0, explanations_a_second: float = 0.0) -> ClassifyHandler:
+    """A handler that remembers nothing, so that every text takes its pass."""
+    matcher = BrandMatcher.of_brands([BrandSettings(id="acme", names=("Acme",))])
+    return ClassifyHandler(Labeller(classifier, cache), matcher, SystemClock(), 4, explanations_a_second)
 
-    torch.set_num_threads(threads)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(shipped_folder() / "tokenizer.json"), pad_token="<pad>", model_max_length=96
-    )
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_labels=3
-    )
-    classify = pipeline("text-classification", model=BertForSequenceClassification(config).eval(), tokenizer=tokenizer)
-    prepared = [prepare(text) for text in texts]
 
-    def run() -> None:
-        classify(prepared, truncation=True)
+def measure(texts: Sequence[str], contenders: dict[str, Any], *, chunk: int, rivals: int) -> Measured:
+    """Everybody in turn on each chunk of texts; the slow rivals on `rivals` texts of it."""
+    measured = Measured()
+    bare, classifier = contenders["raw"], contenders["handler"]
+    served, explaining = handler(classifier), handler(classifier, explanations_a_second=1.0)
+    for start in range(0, len(texts), chunk):
+        part = list(texts[start : start + chunk])
+        given = records(part)
+        singles = [bare.arrays([text]) for text in part]
+        if chunk == CHUNK:
+            arrays = bare.arrays(part)
+            measured.time("handler", chunk, lambda: served.handle(given))  # noqa: B023
+            measured.time("raw", chunk, lambda: bare.run(arrays))  # noqa: B023
+            measured.time("handler, explaining", chunk, lambda: explaining.handle(given))  # noqa: B023
+        else:
+            measured.time("handler", chunk, lambda: [served.handle([each]) for each in given])  # noqa: B023
+            measured.time("raw", chunk, lambda: [bare.run(each) for each in singles])  # noqa: B023
+        few = part[:rivals]
+        for name in ("pipeline", "xlm-r base"):
+            if name in contenders:
+                run = contenders[name]
+                at_once = chunk == CHUNK
+                measured.time(name, len(few), lambda: run(few) if at_once else [run(text) for text in few])  # noqa: B023
+        if "pipeline" in contenders and chunk == CHUNK:
+            more = part[: 2 * rivals]
+            measured.time("pipeline, batch_size=32", len(more), lambda: contenders["pipeline"](more, batch_size=32))  # noqa: B023
+    return measured
 
-    return run
+
+def told(title: str, measured: Measured) -> list[str]:
+    """Lines of the table: speed, and how many times the handler is as fast."""
+    lines = [f"| **{title}** | | | |"]
+    for name in ("raw", "handler", "handler, explaining", "pipeline", "pipeline, batch_size=32", "xlm-r base"):
+        if name not in measured.speeds:
+            continue
+        ratio, need = measured.ratio(name), NEEDED.get(name)
+        verdict = "" if need is None else f"≥ {need:g}: {'yes' if ratio >= need else 'NO'}"
+        factor = "" if name == "handler" else f"{ratio:.2f}"
+        lines.append(f"| {LABELS[name]} | {measured.speed(name):.1f} | {factor} | {verdict} |")
+    return lines
+
+
+LABELS = {
+    "raw": "`InferenceSession.run`, arrays ready",
+    "handler": "classify handler",
+    "handler, explaining": "classify handler, one explanation a second",
+    "pipeline": "`transformers.pipeline`, same shape, fp32",
+    "pipeline, batch_size=32": "… with `batch_size=32`",
+    "xlm-r base": "`transformers.pipeline`, XLM-R base",
+}
+
+PROCESS = """
+import resource, sys, time
+began = time.perf_counter()
+from services.classify.classifiers.shipped import open_classifier
+imported = time.perf_counter()
+classifier = open_classifier(threads=int(sys.argv[1]))
+opened = time.perf_counter()
+from tests.load.bench_classify import CHUNK, handler, mixed, records, tweets
+served, given = handler(classifier, cache=50_000), records(mixed(tweets(4 * CHUNK)))
+for start in range(0, len(given), CHUNK):
+    served.handle(given[start : start + CHUNK])
+print(imported - began, opened - imported, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def process(threads: int) -> list[str]:
+    """Load time and memory of a process of its own that classifies four full batches."""
+    done = subprocess.run([sys.executable, "-c", PROCESS, str(threads)], check=True, capture_output=True, text=True)
+    imported, opened, megabytes = map(float, done.stdout.split())
+    return [
+        f"load: {imported:.1f} s for the imports, {opened:.1f} s for the network (together ≤ 3: {_said(imported + opened <= 3)})",
+        f"memory at its highest: {megabytes:.0f} MB (≤ 700: {_said(megabytes <= 700)})",
+    ]
+
+
+def copies(classifier: Any, texts: Sequence[str]) -> str:
+    """Speed of texts whose labels are remembered."""
+    served, given = handler(classifier, cache=50_000), records(texts)
+    served.handle(given)
+    began = time.perf_counter()
+    served.handle(given)
+    return f"copies, from the cache: {len(given) / (time.perf_counter() - began):.0f} mentions a second"
+
+
+def _said(held: bool) -> str:
+    return "yes" if held else "NO"
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--chunks", type=int, default=5, help="of 256 records, for each kind of text")
+    parser.add_argument("--singles", type=int, default=5, help="chunks of 32 records, one at a time")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     chosen = parser.parse_args()
-    texts = texts_of(chosen.texts)
+    about = process(chosen.threads)
     folder = shipped_folder()
-    classifier = OnnxClassifier(folder, chosen.threads, BUDGET)
-    raw = best(raw_passes(folder, texts, chosen.threads), chosen.rounds)
-    ours = best(lambda: classifier.classify(texts), chosen.rounds)
-    rows = [("InferenceSession.run on ready arrays", raw), ("classify(), tokenising included", ours)]
+    classifier = open_classifier(threads=chosen.threads, token_budget=BUDGET)
+    contenders: dict[str, Any] = {"raw": BareSession(folder, chosen.threads), "handler": classifier}
     if find_spec("torch") and find_spec("transformers"):
-        # a tenth of the texts: it takes them one at a time
-        few = texts[: max(1, len(texts) // 10)]
-        rows.append(("transformers.pipeline", best(pipeline_passes(few, chosen.threads), 1) * len(texts) / len(few)))
-    print(f"{len(texts)} texts, {chosen.threads} threads, best of {chosen.rounds} rounds")
-    print(f"{'':38}{'texts/s':>10}{'of the raw network':>20}")
-    for name, seconds in rows:
-        print(f"{name:38}{len(texts) / seconds:>10.0f}{raw / seconds:>20.1%}")
+        contenders["pipeline"] = pipeline_of_our_shape(folder, chosen.threads)
+        contenders["xlm-r base"] = pipeline_of_xlm_r_base(folder, chosen.threads)
+    posts = tweets(chosen.chunks * CHUNK)
+    served = handler(classifier)
+    served.handle(records(posts[:32]))  # the first pass allocates
+    print(
+        f"{chosen.threads} threads, {chosen.chunks} chunks of {CHUNK}; {os.getloadavg()[0]:.1f} processes wanted to run"
+    )
+    print("\n| | mentions a second | handler ÷ it | |\n|---|---|---|---|")
+    for name, texts in (("tweets", posts), ("mixed lengths", mixed(posts))):
+        for line in told(f"{name}, in batches", measure(texts, contenders, chunk=CHUNK, rivals=16)):
+            print(line, flush=True)
+        one_by_one = measure(texts[: chosen.singles * 32], contenders, chunk=32, rivals=8)
+        for line in told(f"{name}, one at a time", one_by_one):
+            print(line, flush=True)
+    print("\n" + "\n".join([copies(classifier, posts), *about]))
 
 
 if __name__ == "__main__":

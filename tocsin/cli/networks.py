@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def open_labeller(settings: ClassifierSettings) -> Labeller:
     """The labeller over the configured classifier."""
     from services.classify.classifiers.port import ClassifierUnavailableError
-    from services.classify.classifiers.shipped import open_classifier
+    from services.classify.classifiers.shipped import classifier_of
     from services.classify.labelling import Labeller
 
     try:
-        classifier = open_classifier(settings.name, threads=settings.threads, token_budget=settings.token_budget)
+        classifier = classifier_of(settings)
     except ClassifierUnavailableError as error:
         raise CommandFailed(str(error), WRONG_CALL) from error
     return Labeller(classifier, settings.cache_size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,9 @@ from tokenizers import Tokenizer
 
 from services.classify.batching import distinct, pack, restore
 from services.classify.classifiers.answers import empty_labels, packed_embedding, sigmoid, softmax
+from services.classify.classifiers.folder import NetworkFolder, read_folder
 from services.classify.classifiers.port import ClassifierUnavailableError, HarmfulRate, Labels, Thresholds
 from services.classify.classifiers.preparation import prepare
-
-FILES = ("model.onnx", "tokenizer.json", "config.json")
-"""What a folder must hold; `models/export.py` writes them."""
 
 _OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
 
@@ -32,61 +29,48 @@ class OnnxClassifier:
     Safe to call from several threads. Raises ClassifierUnavailableError when the folder is missing, incomplete or broken.
     """
 
-    def __init__(self, folder: Path, threads: int = 0, token_budget: int = 2048) -> None:
-        missing = [name for name in FILES if not (folder / name).is_file()]
-        if missing:
-            raise ClassifierUnavailableError(
-                f"{folder} holds no complete classifier: {', '.join(missing)} missing. Give a folder that "
-                "models/export.py wrote, or leave `classifier.name` out to use the one that ships"
-            )
+    def __init__(self, folder: Path, threads: int = 0, token_budget: int = 2048, revision: str | None = None) -> None:
+        found = read_folder(folder, revision)
         try:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            self._name = str(config["name"])
-            self._revision = str(config["revision"])
-            self._sentiments: list[str] = config["sentiments"]
-            self._kinds: list[str] = config["kinds"]
-            self._temperatures: dict[str, float] = config["temperatures"]
-            self._thresholds = Thresholds(**config["thresholds"])
-            self._rates = {k: HarmfulRate(v["tpr"], v["fpr"]) for k, v in config["harmful_rates"].items()}
-            self._pad = int(config["pad_id"])
-            self._width = int(config["embedding_width"])
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = _session(folder / "model.onnx", threads)
+            self._tokenizer = Tokenizer.from_file(str(found.tokenizer))
+            self._session = _session(found.network, threads)
         except Exception as error:  # the tokenizer and the runtime raise plain Exceptions of their own
             raise ClassifierUnavailableError(
                 f"the classifier in {folder} cannot be read ({type(error).__name__}: {error}); "
                 "restore the folder's files together, or export them again with models/export.py"
             ) from error
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(int(config["maximum_length"]))
+        self._tokenizer.enable_truncation(found.maximum_length)
+        self._found = found
         self._budget = token_budget
+        _check_graph(folder, found, self._session, self._tokenizer)
 
     @property
     def name(self) -> str:
         """The network's name."""
-        return self._name
+        return self._found.name
 
     @property
     def revision(self) -> str:
         """Hash of the network's files."""
-        return self._revision
+        return self._found.revision
 
     @property
     def thresholds(self) -> Thresholds:
         """As chosen on held-out data at export."""
-        return self._thresholds
+        return self._found.thresholds
 
     @property
     def harmful_rates(self) -> Mapping[str, HarmfulRate]:
         """As measured on validation data; see the card."""
-        return self._rates
+        return self._found.rates
 
     def classify(self, texts: Sequence[str]) -> list[Labels]:
         """See `Classifier.classify`."""
         unique, positions = distinct([prepare(text) for text in texts])
         spoken = [text for text in unique if text]
         labels = dict(zip(spoken, self._labels_of(spoken), strict=True))
-        labels[""] = empty_labels(self._width)
+        labels[""] = empty_labels(self._found.width)
         answers = [labels[text] for text in unique]
         return [answers[position] for position in positions]
 
@@ -96,22 +80,22 @@ class OnnxClassifier:
         return restore(batches, [self._read(self._pass([ids[i] for i in batch])) for batch in batches])
 
     def _pass(self, ids: list[list[int]]) -> dict[str, NDArray[np.float32]]:
-        tokens = np.full((len(ids), max(map(len, ids))), self._pad, np.int64)
+        tokens = np.full((len(ids), max(map(len, ids))), self._found.pad, np.int64)
         for row, each in zip(tokens, ids, strict=True):
             row[: len(each)] = each
         answers = self._session.run(_OUTPUTS, {"tokens": tokens})
         return dict(zip(_OUTPUTS, answers, strict=True))
 
     def _read(self, answers: dict[str, NDArray[np.float32]]) -> list[Labels]:
-        sentiment = softmax(answers["sentiment"] / self._temperatures["sentiment"]).tolist()
+        sentiment = softmax(answers["sentiment"] / self._found.temperatures["sentiment"]).tolist()
         risk, toxicity, relevance, kinds = (
-            sigmoid(answers[head] / self._temperatures[head]).tolist()
+            sigmoid(answers[head] / self._found.temperatures[head]).tolist()
             for head in ("risk", "toxicity", "relevance", "kinds")
         )
         embeddings = packed_embedding(answers["embedding"])
         return [
             Labels(
-                sentiment=dict(zip(self._sentiments, sentiment[row], strict=True)),
+                sentiment=dict(zip(self._found.sentiments, sentiment[row], strict=True)),
                 risk=risk[row],
                 kinds=self._kinds_above(kinds[row]),
                 toxicity=toxicity[row],
@@ -122,8 +106,31 @@ class OnnxClassifier:
         ]
 
     def _kinds_above(self, scores: list[float]) -> tuple[tuple[str, float], ...]:
-        above = [(k, s) for k, s in zip(self._kinds, scores, strict=True) if s >= self._thresholds.kinds]
+        above = [(k, s) for k, s in zip(self._found.kinds, scores, strict=True) if s >= self._found.thresholds.kinds]
         return tuple(sorted(above, key=lambda pair: -pair[1]))
+
+
+def _check_graph(folder: Path, found: NetworkFolder, session: Any, tokenizer: Tokenizer) -> None:
+    """One pass of the tokenizer's last piece: shows whether labels, tokenizer and network fit each other."""
+    last = np.full((1, 2), tokenizer.get_vocab_size() - 1, np.int64)
+    try:
+        answers = dict(zip(_OUTPUTS, session.run(_OUTPUTS, {"tokens": last}), strict=True))
+    except Exception as error:  # the runtime's own, of many kinds
+        raise ClassifierUnavailableError(
+            f"the network in {folder} does not take what its tokenizer makes, or lacks an output ({error}); "
+            "take both from one export"
+        ) from error
+    wide = {"sentiment": len(found.sentiments), "kinds": len(found.kinds), "embedding": found.width}
+    wrong = [
+        f"{head} has {answers[head].shape[-1]}, not {width}"
+        for head, width in wide.items()
+        if answers[head].shape[-1] != width
+    ]
+    if wrong:
+        raise ClassifierUnavailableError(
+            f"the network in {folder} and its config.json differ in the number of outputs: {'; '.join(wrong)}. "
+            "Take both from one export"
+        )
 
 
 def _session(path: Path, threads: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,14 @@ from services.classify.batching import distinct, pack, restore
 from services.classify.classifiers.answers import empty_labels, packed_embedding, softmax
 from services.classify.classifiers.port import ClassifierUnavailableError, HarmfulRate, Labels, Thresholds
 from services.classify.classifiers.preparation import prepare
+from tocsin.contracts.settings.services import SENTIMENT_OF_LABEL
 
 MAXIMUM_LENGTH = 128
 SENTIMENTS = ("negative", "neutral", "positive")
 
 _WORDS = {
-    "negative": "negative", "neg": "negative", "neutral": "neutral", "neu": "neutral",
-    "positive": "positive", "pos": "positive",
-    "1 star": "negative", "2 stars": "negative", "3 stars": "neutral", "4 stars": "positive", "5 stars": "positive",
-    "very negative": "negative", "very positive": "positive",
+    **SENTIMENT_OF_LABEL,
+    "neg": "negative", "neu": "neutral", "pos": "positive", "very negative": "negative", "very positive": "positive",
 }  # fmt: skip
 
 
@@ -33,27 +33,29 @@ class TransformersClassifier:
     risk is the probability of *negative*, kinds are none, toxicity is 0, relevance is 1, the rates are unknown (tpr 1,
     fpr 0: detection corrects nothing). The embedding is the mean of its last layer, as wide as that layer.
     Labels are understood by name (negative/neutral/positive, 1–5 stars) or, when there are just three without names
-    (LABEL_0…), in the order negative, neutral, positive.
-    Raises ClassifierUnavailableError without torch, without the network, or with labels that mean no sentiment.
+    (LABEL_0…), in the order negative, neutral, positive; `labels` says it where the network does not.
+    Raises ClassifierUnavailableError without torch, without the network or a part of it, and with labels that mean no
+    sentiment: never does it go on with weights or labels that nobody gave.
     """
 
-    def __init__(self, name: str, threads: int = 0, token_budget: int = 2048) -> None:
+    def __init__(
+        self,
+        name: str,
+        threads: int = 0,
+        token_budget: int = 2048,
+        *,
+        revision: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         try:
             import torch
-            import transformers
+            import transformers  # noqa: F401
         except ImportError as error:
             raise ClassifierUnavailableError(
                 f"classifier transformers:{name} needs torch and transformers: pip install 'tocsin[torch]'"
             ) from error
-        try:
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(name)
-            network: Any = transformers.AutoModelForSequenceClassification.from_pretrained(name)
-        except (OSError, ValueError) as error:
-            raise ClassifierUnavailableError(
-                f"no sequence classifier at {name!r}: {error}. Give a name on a hub that this machine can reach, "
-                "or a folder that holds the network and its tokenizer"
-            ) from error
-        self._columns = _columns(network.config.id2label, name)
+        self._tokenizer, network = _opened(name, revision)
+        self._columns = _columns(network.config.id2label, name, labels or {})
         self._torch: Any = torch
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         if threads:
@@ -121,16 +123,69 @@ class TransformersClassifier:
         ]
 
 
-def _columns(names: Mapping[int, str], network: str) -> NDArray[np.float64]:
+def _opened(name: str, revision: str | None) -> tuple[Any, Any]:
+    """Tokenizer and network, complete and fitting each other. A folder has no revisions to choose from, a hub has."""
+    import transformers
+
+    at_hub = {} if Path(name).is_dir() else {"revision": revision}
+    asked = f"{name!r}" if revision is None else f"{name!r}, revision {revision!r}"
+    try:
+        network, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
+            name, output_loading_info=True, **at_hub
+        )
+    except (
+        Exception
+    ) as error:  # a cut-off file raises safetensors' or pickle's own error, a size that differs RuntimeError
+        raise ClassifierUnavailableError(
+            f"no sequence classifier at {asked}: {type(error).__name__}: {error}. Give a name and revision on a hub that this "
+            "machine can reach, or a folder that holds the whole network and its tokenizer"
+        ) from error
+    absent = sorted(loading["missing_keys"])
+    if absent:
+        raise ClassifierUnavailableError(
+            f"{name} lacks weights that a sequence classifier needs ({', '.join(absent[:3])}): it would answer at random. "
+            "Give a network that was trained to classify, not a bare encoder"
+        )
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **at_hub)
+        pieces = len(tokenizer)
+        if pieces <= len(tokenizer.all_special_ids):  # made up by the library where there is no file
+            raise ValueError(f"it knows no piece of a text, only {', '.join(tokenizer.all_special_tokens)}")
+    except Exception as error:  # of many kinds, with the files' many formats
+        raise ClassifierUnavailableError(
+            f"no tokenizer at {asked}: {type(error).__name__}: {error}. Save it beside the network: "
+            "tokenizer.save_pretrained(folder)"
+        ) from error
+    room = network.get_input_embeddings().num_embeddings
+    if pieces > room or not pieces:
+        raise ClassifierUnavailableError(
+            f"the tokenizer of {name} has {pieces} pieces and the network room for {room}: they do not belong together. "
+            "Take both from one network"
+        )
+    if at_hub == {} and revision is not None and revision != (actual := _revision(network)):
+        raise ClassifierUnavailableError(
+            f"the weights in {name} are revision {actual}, and `classifier.revision` asks for {revision}. "
+            "Take that network, or take the line out of the configuration"
+        )
+    return tokenizer, network
+
+
+def _columns(names: Mapping[int, str], network: str, given: Mapping[str, str]) -> NDArray[np.float64]:
     """The matrix [labels of the network, 3] that adds its labels up to negative, neutral, positive."""
-    ordered = [names[number].strip().lower().replace("_", " ") for number in sorted(names)]
+    if given and set(given) != set(names.values()):
+        raise ClassifierUnavailableError(
+            f"`classifier.labels` maps {', '.join(sorted(given))}, and the labels of {network} are {', '.join(names.values())}: "
+            "map each of these, and no other"
+        )
+    told = {number: given.get(label, label) for number, label in names.items()}
+    ordered = [told[number].strip().lower().replace("_", " ") for number in sorted(told)]
     if len(ordered) == len(SENTIMENTS) and all(re.fullmatch(r"label \d", each) for each in ordered):
         ordered = list(SENTIMENTS)
     known = [_WORDS.get(each) for each in ordered]
     if None in known or not {"negative", "positive"} <= set(known):
         raise ClassifierUnavailableError(
-            f"{network} does not classify sentiment: its labels are {', '.join(names.values())}. "
-            "Give a network with the labels negative, neutral and positive, or 1 to 5 stars"
+            f"{network} does not classify sentiment: its labels are {', '.join(names.values())}. Give a network with the labels "
+            "negative, neutral and positive, or 1 to 5 stars, or say in `classifier.labels` what each of them means"
         )
     return np.array([[float(each == sentiment) for sentiment in SENTIMENTS] for each in known])
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from tocsin.contracts.settings.base import Duration, Settings
+
+SENTIMENT_OF_LABEL = {
+    "negative": "negative", "neutral": "neutral", "positive": "positive",
+    "1 star": "negative", "2 stars": "negative", "3 stars": "neutral", "4 stars": "positive", "5 stars": "positive",
+}  # fmt: skip
+"""What a network's label may be said to mean, and the sentiment that it stands for."""
 
 
 class ClassifierSettings(Settings):
     """Which neural network labels mentions, and how it is fed."""
 
-    name: str = "tocsin-e5"
-    """`tocsin-e5` (ships with Tocsin), a folder, or `transformers:NAME` for any Hugging Face classifier (extra `torch`)."""
+    kind: Literal["onnx", "transformers"] = "onnx"
+    """`onnx`: a network of ours; `transformers`: any Hugging Face sequence classifier for sentiment (extra `torch`)."""
+    model: str = "tocsin-e5"
+    """`tocsin-e5` (ships with Tocsin) or a folder; with `transformers`, a name on the hub or a folder."""
+    revision: str | None = None
+    """Insist on this revision: of a network of ours as its card names it, of the hub's a commit, a tag or a branch."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """With `transformers`: the network's label → `negative`, `neutral`, `positive`, or `1 star` … `5 stars`. Needed where its
+    labels do not say it by themselves; then each of them must stand here."""
     token_budget: int = Field(default=2048, ge=128)
     """Padded tokens a batch at most: longest × count."""
     batch_size: int = Field(default=256, ge=1)
@@ -24,6 +38,20 @@ class ClassifierSettings(Settings):
     """Texts whose labels are remembered, so that copies cost no pass."""
     explanations_a_second: float = Field(default=1.0, ge=0, le=100)
     """Of how many mentions, the riskiest, the words that moved the risk are looked for; each takes up to 25 passes. 0: of none."""
+
+    @property
+    def name(self) -> str:
+        """Kind and model in one word, for those who only need to know which network it is."""
+        return f"transformers:{self.model}" if self.kind == "transformers" else self.model
+
+    @model_validator(mode="after")
+    def _labels_are_for_transformers(self) -> Self:
+        if self.labels and self.kind != "transformers":
+            raise ValueError("labels: only a network of kind transformers has labels to map; leave them out")
+        odd = sorted(set(self.labels.values()) - set(SENTIMENT_OF_LABEL))
+        if odd:
+            raise ValueError(f"labels: {', '.join(odd)} is none of {', '.join(SENTIMENT_OF_LABEL)}")
+        return self
 
 
 class StorageSettings(Settings):

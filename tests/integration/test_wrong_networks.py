@@ -1,0 +1,248 @@
+"""A network that cannot be right is refused at the start, in words that say how to mend it; nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.classify.classifiers.folder import FILES, revision_of
+from services.classify.classifiers.port import ClassifierUnavailableError
+from services.classify.classifiers.shipped import classifier_of, open_classifier, shipped_folder
+from tests.requirements import require_torch
+from tests.tiny_network import save_tiny_network
+from tocsin.config import ConfigurationError, parse
+from tocsin.contracts.settings.services import ClassifierSettings
+
+STARS = ["1 star", "2 stars", "3 stars", "4 stars", "5 stars"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped network (its largest file by a link: replace it, never write to it)."""
+    for name in FILES:
+        if name == "model.onnx":
+            (tmp_path / name).symlink_to(shipped_folder() / name)
+        else:
+            shutil.copyfile(shipped_folder() / name, tmp_path / name)
+    return tmp_path
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change config.json, and its revision with it, as somebody who edits and exports would."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    before = set(config) - {"temperatures", "thresholds", "harmful_rates"}
+    change(config)
+    config["revision"] = revision_of(folder, {key: value for key, value in config.items() if key not in before})
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+def refusal(name: str | Path, **options: Any) -> str:
+    with pytest.raises(ClassifierUnavailableError) as raised:
+        open_classifier(str(name), threads=1, **options)
+    return str(raised.value)
+
+
+def test_the_untouched_copy_opens(folder: Path) -> None:
+    assert open_classifier(str(folder), threads=1).revision == open_classifier(threads=1).revision
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    said = refusal(tmp_path / "nowhere")
+    assert "nowhere holds no complete classifier" in said
+    assert "models/export.py" in said
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_missing_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert f"{name} missing. Give a folder" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_a_file_that_was_cut_off_is_told(folder: Path, name: str) -> None:
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
+    (folder / name).write_bytes(whole[: len(whole) // 2])
+    said = refusal(folder)
+    assert "do not belong together" in said
+    assert "A file was cut off on its way" in said
+    rewrite(folder, lambda config: None)
+    assert "cannot be read" in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "\ud800"])
+def test_an_unreadable_config_is_named(folder: Path, content: str) -> None:
+    (folder / "config.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    assert "config.json cannot be read" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda c: c.update(sentiments=["negative", "neutral"]), "`sentiments` must name each of negative, neutral"),
+        (lambda c: c.update(sentiments=["negative", "negative", "positive"]), "differing: neutral"),
+        (lambda c: c["kinds"].__setitem__(0, "sports"), "differing: boycott_call, sports"),
+        (lambda c: c["kinds"].pop(), "differing: misinformation"),
+        (lambda c: c["temperatures"].pop("risk"), "temperatures.risk is missing or no sensible number"),
+        (lambda c: c["temperatures"].update(risk=0), "temperatures.risk is missing or no sensible number"),
+        (lambda c: c["thresholds"].update(kinds=7), "thresholds.kinds is missing or no sensible number"),
+        (lambda c: c["harmful_rates"].pop("default"), "harmful_rates.default"),
+        (lambda c: c.update(embedding_width=7), "embedding has 384, not 7"),
+    ],
+)
+def test_a_wrong_label_map_or_calibration_is_told(
+    folder: Path, change: Callable[[dict[str, Any]], object], expected: str
+) -> None:
+    rewrite(folder, change)
+    assert expected in refusal(folder)
+
+
+def test_a_calibration_that_was_edited_is_another_revision(folder: Path) -> None:
+    text = (folder / "config.json").read_text(encoding="utf-8")
+    config = json.loads(text)
+    config["thresholds"]["risk"] = 0.123
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert "do not belong together" in refusal(folder)
+
+
+def test_a_tokenizer_of_another_network_is_told(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"] += [[f"another{number}", -20.0] for number in range(5000)]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    rewrite(folder, lambda config: None)
+    assert "does not take what its tokenizer makes" in refusal(folder)
+
+
+def test_a_revision_that_was_asked_for_must_be_there(folder: Path) -> None:
+    actual = open_classifier(str(folder), threads=1).revision
+    assert open_classifier(str(folder), threads=1, revision=actual).revision == actual
+    said = refusal(folder, revision="abc")
+    assert f"holds revision {actual}" in said
+    assert "asks for abc" in said
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{kind: keras}", "classifier.kind"),
+        ("{labels: {LABEL_0: negative}}", "only a network of kind transformers has labels to map"),
+        ("{kind: transformers, model: x, labels: {LABEL_0: angry}}", "angry is none of negative, neutral, positive"),
+    ],
+)
+def test_a_classifier_that_cannot_be_meant_is_a_wrong_configuration(section: str, expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=expected):
+        parse(f"classifier: {section}\n", variables={})
+
+
+class TestTransformers:
+    """Any Hugging Face network: opened whole, or not at all."""
+
+    @pytest.fixture(autouse=True)
+    def torch(self) -> None:
+        require_torch()
+
+    def test_kind_and_model_open_it_from_the_configuration(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, ["neg", "neu", "pos"])
+        configuration = parse(f"classifier: {{kind: transformers, model: {tmp_path}}}\n", variables={})
+        classifier = classifier_of(configuration.classifier)
+        [labels] = classifier.classify(["any text"])
+        assert classifier.name == str(tmp_path)
+        assert set(labels.sentiment) == {"negative", "neutral", "positive"}
+
+    @pytest.mark.parametrize(
+        ("names", "meant"),
+        [
+            (None, {}),
+            (["positive", "negative", "neutral"], {}),
+            (STARS, {}),
+            ([f"LABEL_{n}" for n in range(5)], {f"LABEL_{n}": stars for n, stars in enumerate(STARS)}),
+            (["sad", "meh", "glad"], {"sad": "negative", "meh": "neutral", "glad": "positive"}),
+            (["negative", "positive"], {}),
+        ],
+    )
+    def test_its_labels_are_added_up_to_three(
+        self, tmp_path: Path, names: list[str] | None, meant: dict[str, str]
+    ) -> None:
+        save_tiny_network(tmp_path, names)
+        settings = ClassifierSettings(kind="transformers", model=str(tmp_path), labels=meant)
+        [labels] = classifier_of(settings).classify(["any text"])
+        assert sum(labels.sentiment.values()) == pytest.approx(1)
+        assert self.by_torch(tmp_path, "any text", names, meant) == pytest.approx(labels.sentiment, abs=1e-4)
+
+    def by_torch(self, folder: Path, text: str, names: list[str] | None, meant: dict[str, str]) -> dict[str, float]:
+        """What the network says, asked without us."""
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        given = AutoTokenizer.from_pretrained(folder)(text, return_tensors="pt")
+        scores = torch.softmax(network(**given).logits[0], -1).tolist()
+        mood = {"1": "negative", "2": "negative", "3": "neutral", "4": "positive", "5": "positive"}
+        total = {"negative": 0.0, "neutral": 0.0, "positive": 0.0}
+        for label, score in zip(names or list(total), scores, strict=True):
+            told = meant.get(label, label)
+            total[mood.get(told[0], told)] += score
+        return total
+
+    @pytest.mark.parametrize(
+        ("names", "meant", "expected"),
+        [
+            (["sports", "politics", "weather"], {}, "its labels are sports, politics, weather"),
+            ([f"LABEL_{n}" for n in range(5)], {}, "say in `classifier.labels` what each of them means"),
+            (["sad", "meh", "glad"], {"sad": "negative", "glad": "positive"}, "map each of these, and no other"),
+            (["a", "b"], {"a": "neutral", "b": "positive"}, "does not classify sentiment"),
+        ],
+    )
+    def test_labels_that_say_nothing_of_sentiment_are_refused(
+        self, tmp_path: Path, names: list[str], meant: dict[str, str], expected: str
+    ) -> None:
+        save_tiny_network(tmp_path, names)
+        assert expected in refusal(f"transformers:{tmp_path}", labels=meant)
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        assert "no sequence classifier at" in refusal(f"transformers:{tmp_path / 'nowhere'}")
+
+    def test_weights_that_were_cut_off_are_told(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        weights = tmp_path / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+        assert "a folder that holds the whole network" in refusal(f"transformers:{tmp_path}")
+
+    def test_a_missing_tokenizer_is_told(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        for file in tmp_path.iterdir():
+            if file.name not in {"config.json", "model.safetensors"}:
+                file.unlink()
+        assert "no tokenizer at" in refusal(f"transformers:{tmp_path}")
+
+    def test_a_tokenizer_of_another_network_is_told(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        tokenizer = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+        tokenizer["model"]["vocab"].update({f"another{n}": 10_000 + n for n in range(500)})
+        (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+        assert "they do not belong together" in refusal(f"transformers:{tmp_path}")
+
+    def test_a_bare_encoder_is_refused_instead_of_answering_at_random(self, tmp_path: Path) -> None:
+        from transformers import BertForSequenceClassification
+
+        save_tiny_network(tmp_path, None)
+        BertForSequenceClassification.from_pretrained(tmp_path).bert.save_pretrained(tmp_path)
+        assert "it would answer at random" in refusal(f"transformers:{tmp_path}")
+
+    def test_weights_of_another_shape_are_told(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+        config["hidden_size"] = 32
+        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        assert "no sequence classifier at" in refusal(f"transformers:{tmp_path}")
+
+    def test_a_revision_that_was_asked_for_must_be_there(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        actual = open_classifier(f"transformers:{tmp_path}").revision
+        assert open_classifier(f"transformers:{tmp_path}", revision=actual).revision == actual
+        assert f"are revision {actual}" in refusal(f"transformers:{tmp_path}", revision="main")
