@@ -50,6 +50,9 @@ class BrandMatcher:
     def __init__(self, terms: Mapping[str, Sequence[Term]]) -> None:
         """`terms`: brand id → the terms that stand for it; a brand without any is never found."""
         self._brands = frozenset(brand for brand, wanted in terms.items() if wanted)
+        self._capitalised = frozenset(
+            brand for brand, wanted in terms.items() if any(term.words[:1].isupper() for term in wanted)
+        )
         self._patterns: dict[str, list[_Pattern]] = defaultdict(list)
         for brand, wanted in terms.items():
             for term in wanted:
@@ -63,6 +66,10 @@ class BrandMatcher:
     def has_query(self, brand: str) -> bool:
         """Whether there is anything to look for; a brand without terms is only fed by sources that name it."""
         return brand in self._brands
+
+    def is_capitalised(self, brand: str) -> bool:
+        """Whether any of the brand's names begins with a capital: then somebody who writes it small may mean a word."""
+        return brand in self._capitalised
 
     def spans(self, text: str) -> dict[str, list[Span]]:
         """For each brand that is found, where; brands in the order of the text, spans too, each span once."""

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from models.evaluation.behaviour import failure_rates
-from models.evaluation.examples import homonyms, kind_examples, story_examples
+from models.evaluation.examples import Homonym, homonyms, kind_examples, story_examples
 from models.prototypes import KINDS
 from services.classify.classifiers.port import Classifier, Labels
+from services.classify.homonyms import odds_of_the_brand, weighed
+from tocsin.contracts.settings.brands import BrandSettings
+from tocsin.matching import BrandMatcher, Span
 
 
 def hand_written(classifier: Classifier) -> dict[str, Any]:
@@ -81,14 +84,20 @@ def stories(classifier: Classifier) -> dict[str, Any]:
 
 
 def relevance(classifier: Classifier) -> dict[str, Any]:
-    """How well relevance tells a company from the word that its name is: AUROC, in all and by language."""
+    """How well relevance tells a company from the word that its name is: AUROC, in all and by language.
+
+    As the record has it: what the network says, and how the name is written. `of_the_network_alone` is without the latter.
+    """
     examples = homonyms()
     about = np.array([each.about for each in examples])
     spoken = np.array([each.language for each in examples])
-    scores = np.array([each.relevance for each in classifier.classify([each.text for each in examples])])
+    by_network = np.array([each.relevance for each in classifier.classify([each.text for each in examples])])
+    odds = [odds_of_the_brand(each.text, _spans(each), capitalised=True) for each in examples]
+    scores = np.array([weighed(float(score), factor) for score, factor in zip(by_network, odds, strict=True)])
     kept = scores >= classifier.thresholds.relevance
     return {
         "auroc": round(float(roc_auc_score(about, scores)), 3),
+        "of_the_network_alone": round(float(roc_auc_score(about, by_network)), 3),
         "by_language": {
             language: round(float(roc_auc_score(about[spoken == language], scores[spoken == language])), 3)
             for language in dict.fromkeys(spoken.tolist())
@@ -97,6 +106,11 @@ def relevance(classifier: Classifier) -> dict[str, Any]:
         "not_meant_kept": round(float(kept[~about].mean()), 3),
         "examples": len(examples),
     }
+
+
+def _spans(example: Homonym) -> list[Span]:
+    matcher = BrandMatcher.of_brands([BrandSettings(id="brand", names=(example.brand,))])
+    return matcher.spans(example.text)["brand"]
 
 
 def unit_vectors(labels: Sequence[Labels]) -> NDArray[np.float64]:

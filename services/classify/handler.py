@@ -68,14 +68,7 @@ class ClassifyHandler:
                 outgoing.extend(self._pass_on(item.event))
             for passage in passages.get(index, ()):
                 result, explanation = next(labelled)
-                record = classified_record(
-                    passage.mention,
-                    passage.brand,
-                    result,
-                    self._labeller.classifier,
-                    has_query=passage.has_query,
-                    explanation=explanation,
-                )
+                record = classified_record(passage, result, self._labeller.classifier, explanation)
                 encoded = encode_classified(record, source=PLACE, at=now, traceparent=item.traceparent)
                 outgoing.append(Outgoing(topics.CLASSIFIED, encoded.key, encoded.value, encoded.headers + teaching))
                 metrics.MENTIONS_CLASSIFIED.labels(brand=passage.brand, labels=str(result.quality)).inc()

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.classify.comparisons import is_measure, turned_round
+from services.classify.homonyms import odds_of_the_brand
 from tocsin.contracts.events import Mention
 from tocsin.matching import BrandMatcher, Span, passage
 
@@ -46,12 +47,23 @@ class Passage:
     text: str
     has_query: bool
     """Whether the brand has a query that matches; else somebody else said that the mention is about it."""
+    odds: float = 1.0
+    """A factor on the odds that it is about the brand, from how the name is written (see `homonyms`)."""
 
 
 def passages_of(mention: Mention, brands: Sequence[str], matcher: BrandMatcher) -> list[Passage]:
     """A passage a brand; the whole text where the brand has no query or no match."""
     spans = matcher.spans(mention.text)
-    return [Passage(mention, brand, passage_of(mention.text, brand, spans), brand in spans) for brand in brands]
+    return [
+        Passage(
+            mention,
+            brand,
+            passage_of(mention.text, brand, spans),
+            brand in spans,
+            odds_of_the_brand(mention.text, spans.get(brand, ()), capitalised=matcher.is_capitalised(brand)),
+        )
+        for brand in brands
+    ]
 
 
 def passage_of(text: str, brand: str, spans: Mapping[str, Sequence[Span]]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 
 from services.classify.classifiers.port import Classifier
+from services.classify.homonyms import weighed
 from services.classify.labelling import Labelled
+from services.classify.passages import Passage
 from tocsin.contracts.events import (
     ClassifiedMention,
     ExplainedWord,
@@ -36,15 +38,13 @@ def sentiment_of_rating(rating: Rating | None) -> dict[str, float] | None:
 
 
 def classified_record(
-    mention: Mention,
-    brand: str,
+    passage: Passage,
     labelled: Labelled,
     classifier: Classifier,
-    *,
-    has_query: bool,
     explanation: tuple[ExplainedWord, ...] | None = None,
 ) -> ClassifiedMention:
-    """The record of `mention` for `brand`. Without a query for the brand, its relevance is 1: somebody said it is about it."""
+    """The record of a mention for a brand. Without a match of the brand, its relevance is 1: somebody said it is about it."""
+    mention = passage.mention
     labels = labelled.labels
     sentiment = labels.sentiment if mention.text.strip() else sentiment_of_rating(mention.rating) or labels.sentiment
     # Rounded, because four digits are more than any of these scores is sure of, and the records are many.
@@ -53,9 +53,9 @@ def classified_record(
     return ClassifiedMention(
         **{name: getattr(mention, name) for name in Mention.model_fields if name != "sentiment"},
         mention_id=mention.id,
-        brand=brand,
+        brand=passage.brand,
         labels=labelled.quality,
-        relevance=round(float(labels.relevance), 4) if has_query else 1.0,
+        relevance=round(weighed(float(labels.relevance), passage.odds), 4) if passage.has_query else 1.0,
         sentiment=Sentiment.model_validate({"label": label, "scores": scores}),
         risk=Risk(
             score=round(float(labels.risk), 4),

@@ -81,11 +81,4 @@ def classified(
         texts = [passage.mention.text for passage in passages]
         explanations = explain(labeller.classifier, [passage.text for passage in passages], texts)
     for passage, labels, explanation in zip(passages, labelled, explanations, strict=True):
-        yield classified_record(
-            passage.mention,
-            passage.brand,
-            labels,
-            labeller.classifier,
-            has_query=passage.has_query,
-            explanation=explanation,
-        )
+        yield classified_record(passage, labels, labeller.classifier, explanation)
