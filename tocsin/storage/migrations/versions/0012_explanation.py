@@ -7,8 +7,8 @@ from alembic import op
 
 from tocsin.storage.base import Json
 
-revision = "0008_explanation"
-down_revision = "0007_search"
+revision = "0012_explanation"
+down_revision = "0011_oncall"
 branch_labels = None
 depends_on = None
 
