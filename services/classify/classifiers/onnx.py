@@ -75,7 +75,10 @@ class OnnxClassifier:
         return [answers[position] for position in positions]
 
     def _labels_of(self, texts: list[str]) -> list[Labels]:
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        if len(texts) == 1:  # the tokenizer's threads take longer to wake than one text does
+            ids = [self._tokenizer.encode(texts[0]).ids]
+        else:
+            ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         batches = pack([len(each) for each in ids], self._budget)
         return restore(batches, [self._read(self._pass([ids[i] for i in batch])) for batch in batches])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 
@@ -30,7 +31,12 @@ def prepare(text: str) -> str:
     Never fails: a lone surrogate (which UTF-8 cannot carry and the tokenizer refuses) becomes U+FFFD, HTML entities are
     read, and what lies beyond `MAXIMUM_CHARACTERS` is left out. An empty text stays empty.
     """
-    text = text[: 2 * MAXIMUM_CHARACTERS]
+    return _prepared(text[: 2 * MAXIMUM_CHARACTERS])
+
+
+@functools.lru_cache(maxsize=1024)
+def _prepared(text: str) -> str:
+    # Remembered, because the memory of copies asks first and the classifier again.
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if "&" in text:
