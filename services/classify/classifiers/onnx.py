@@ -19,6 +19,8 @@ from services.classify.classifiers.port import ClassifierUnavailableError, Harmf
 from services.classify.classifiers.preparation import prepare
 
 _OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
+_SINGLE = ("risk", "toxicity", "relevance")
+"""Heads of one answer each."""
 
 
 class OnnxClassifier:
@@ -43,6 +45,8 @@ class OnnxClassifier:
         self._tokenizer.enable_truncation(found.maximum_length)
         self._found = found
         self._budget = token_budget
+        temperatures = [found.temperatures[head] for head in _SINGLE] + [found.temperatures["kinds"]] * len(found.kinds)
+        self._cooling: NDArray[np.float32] = np.array(temperatures, np.float32)
         _check_graph(folder, found, self._session, self._tokenizer)
 
     @property
@@ -91,18 +95,16 @@ class OnnxClassifier:
 
     def _read(self, answers: dict[str, NDArray[np.float32]]) -> list[Labels]:
         sentiment = softmax(answers["sentiment"] / self._found.temperatures["sentiment"]).tolist()
-        risk, toxicity, relevance, kinds = (
-            sigmoid(answers[head] / self._found.temperatures[head]).tolist()
-            for head in ("risk", "toxicity", "relevance", "kinds")
-        )
+        asked: NDArray[np.float32] = np.column_stack([*(answers[head] for head in _SINGLE), answers["kinds"]])
+        yes = sigmoid(asked / self._cooling).tolist()
         embeddings = packed_embedding(answers["embedding"])
         return [
             Labels(
                 sentiment=dict(zip(self._found.sentiments, sentiment[row], strict=True)),
-                risk=risk[row],
-                kinds=self._kinds_above(kinds[row]),
-                toxicity=toxicity[row],
-                relevance=relevance[row],
+                risk=yes[row][0],
+                kinds=self._kinds_above(yes[row][len(_SINGLE) :]),
+                toxicity=yes[row][1],
+                relevance=yes[row][2],
                 embedding=embeddings[row],
             )
             for row in range(len(embeddings))
