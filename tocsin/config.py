@@ -16,12 +16,13 @@ from typing import Any, Self
 import yaml
 from pydantic import SecretStr, ValidationError, model_validator
 
-from tocsin.contracts.settings.base import Settings
+from tocsin import yaml_places
+from tocsin.contracts.settings.base import IDENTIFIER_PATTERN, Settings
 from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.bus import BusSettings
-from tocsin.contracts.settings.channels import ChannelSettings
+from tocsin.contracts.settings.channels import PHONE_PATTERN, ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.contracts.settings.protocol import PersonSettings, PolicySettings, ScheduleSettings
+from tocsin.contracts.settings.protocol import TARGET_PATTERN, PersonSettings, PolicySettings, ScheduleSettings
 from tocsin.contracts.settings.room import (
     AnswerSettings,
     BoardSettings,
@@ -32,10 +33,17 @@ from tocsin.contracts.settings.room import (
 )
 from tocsin.contracts.settings.services import ApiSettings, ClassifierSettings, RetentionSettings, StorageSettings
 from tocsin.contracts.settings.sources import SourceSettings
+from tocsin.holiday_calendars import unknown_holidays
 
 CONFIGURATION_FILE = "tocsin.yaml"
 CONTACTS = {"sms": "phone", "call": "phone", "mail": "mail", "slack": "slack"}
 """What a person who is rung on a channel of that kind must have."""
+_FORMS = {
+    TARGET_PATTERN: "write whom to ring as 'person:…', 'schedule:…' or 'channel:…', with an id that is there",
+    PHONE_PATTERN: "is no telephone number; write it with its country and without spaces, such as '+33612345678'",
+    IDENTIFIER_PATTERN: "is no id; use lower-case letters, digits, '-' and '_', and begin with a letter or a digit",
+}
+"""What is said where a text has not the form that a pattern asks for."""
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
@@ -84,9 +92,10 @@ class Configuration(Settings):
             *self._missing_in_the_room(),
             *self._missing_contacts(),
             *self._two_who_escalate(),
+            *self._unknown_holidays(),
         ]
         if findings:
-            raise ValueError("; ".join(findings))
+            raise ValueError("\n".join(findings))
         return self
 
     def brand(self, brand_id: str) -> BrandSettings | None:
@@ -169,6 +178,14 @@ class Configuration(Settings):
                 contact = CONTACTS.get(kinds.get(channel, ""))
                 if contact is not None and getattr(person, contact) is None:
                     yield f"people.{person.id}: is rung on {channel!r}, so add '{contact}: …'"
+
+    def _unknown_holidays(self) -> Iterable[str]:
+        """Schedules whose holidays nobody knows."""
+        for schedule in self.schedules:
+            if schedule.holidays is not None and schedule.holidays.country is not None:
+                wrong = unknown_holidays(schedule.holidays.country, schedule.holidays.subdivision)
+                if wrong is not None:
+                    yield f"schedules.{schedule.id}.holidays: {wrong}"
 
     def _two_who_escalate(self) -> Iterable[str]:
         """Policies in which both Tocsin and PagerDuty would call one person after the other, or neither."""
@@ -256,27 +273,57 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Configuratio
 def parse(text: str, *, name: str = CONFIGURATION_FILE, variables: Mapping[str, str] | None = None) -> Configuration:
     """Check the text of a `tocsin.yaml`; see `load`."""
     variables = os.environ if variables is None else variables
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ConfigurationError(f"{place}: this is not YAML: {getattr(error, 'problem', error)}") from error
+    root = compose(text, name)
+    raw = yaml.safe_load(text)
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
         raise ConfigurationError(f"{name}:1:1: the file must hold sections such as 'brands:' and 'policies:'")
+    twice = [
+        f"{name}:{place}: {key}: stands there twice, and only the last would count; take one out or join them"
+        for key, place in yaml_places.repeated_keys(root)
+    ]
     missing: list[str] = []
     resolved = _fill_in(raw, variables, missing)
-    if missing:
-        raise ConfigurationError(
-            "\n".join(f"{name}: set {item} in the environment; the file asks for it" for item in missing)
-        )
+    twice += [
+        f"{name}:{_where(text, item)}: set {item} in the environment; the file asks for it"
+        for item in dict.fromkeys(missing)
+    ]
+    if twice:
+        raise ConfigurationError("\n".join(twice))
     try:
         return Configuration.model_validate(resolved)
     except ValidationError as error:
         raise ConfigurationError("\n".join(_findings(error, root, name))) from error
+
+
+def compose(text: str, name: str = CONFIGURATION_FILE) -> yaml.Node | None:
+    """The text as YAML nodes with their places. Raises ConfigurationError where it is no YAML."""
+    try:
+        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        wrong = [
+            f"{name}:{place}: {written} is no date; write it like 2026-01-05"
+            for written, place in yaml_places.no_dates(root)
+        ]
+        if wrong:
+            raise ConfigurationError("\n".join(wrong))
+        yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        problem = getattr(error, "problem", None) or error
+        raise ConfigurationError(
+            f"{place}: this is not YAML: {problem}; look at the indentation (spaces, no tabs), colons and quotes there"
+        ) from error
+    return root
+
+
+def _where(text: str, variable: str) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        column = line.find(f"${{{variable}}}")
+        if column >= 0 and not line.lstrip().startswith("#"):
+            return f"{number}:{column + 1}"
+    return "1:1"
 
 
 def _fill_in(value: Any, variables: Mapping[str, str], missing: list[str]) -> Any:
@@ -291,40 +338,45 @@ def _fill_in(value: Any, variables: Mapping[str, str], missing: list[str]) -> An
 
 
 def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iterable[str]:
-    for item in error.errors(include_url=False, include_input=False):
-        node, path = _locate(root, item["loc"])
-        place = f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}" if node else name
+    found = error.errors(include_url=False, include_input=False)
+    for item in found:
+        if item["type"] == "too_short" and any(
+            item["loc"] == other["loc"][: len(item["loc"])] for other in found if other is not item
+        ):
+            continue  # only because what stands there is wrong itself
         message = item["msg"].removeprefix("Value error, ")
+        if not item["loc"]:
+            # What does not fit together; each line begins with the names of where it is.
+            for line in message.splitlines():
+                at = yaml_places.by_names(root, line.partition(": ")[0])
+                yield f"{name}:{at or '1:1'}: {line}"
+            continue
+        place = yaml_places.by_location(root, item["loc"])
         if item["type"] == "extra_forbidden":
             message = "unknown key; mend the spelling or take it out"
         elif item["type"] == "missing":
             message = "is required; add it"
-        yield f"{place}: {path + ': ' if path else ''}{message}"
+        elif item["type"] == "literal_error":
+            message = f"{message.removeprefix('Input should be ')} is what may stand here; mend the spelling"
+        elif item["type"] == "too_short":
+            message = "is empty; name at least one, or take the key out"
+        elif item["type"] == "union_tag_invalid":
+            kinds = item["ctx"]
+            message = f"{kinds['tag']!r} is no kind of {_singular(item['loc'])}; known are {kinds['expected_tags']}"
+        elif item["type"] == "string_pattern_mismatch":
+            message = _FORMS.get(item["ctx"]["pattern"], message)
+        yield f"{name}:{place or '1:1'}: {place.path + ': ' if place and place.path else ''}{message}"
 
 
-def _locate(root: yaml.Node | None, location: tuple[int | str, ...]) -> tuple[yaml.Node | None, str]:
-    """The YAML node nearest to a field, and the field's path as a reader of the file would say it."""
-    node, path = root, ""
-    for part in location:
-        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node, path = node.value[part], f"{path}[{part}]"
-        elif isinstance(node, yaml.MappingNode):
-            # The key itself is where the eye should go; its value is where the search goes on.
-            found = next(((key, value) for key, value in node.value if key.value == part), None)
-            if found is not None:
-                key, value = found
-                node = key if part == location[-1] else value
-            elif part != location[-1]:
-                continue  # the kind by which a source or channel was told apart is no key of the file
-            path = f"{path}.{part}".lstrip(".")
-    return node, path
+def _singular(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).removesuffix("s")
 
 
 def _repeated(section: str, identifiers: Iterable[str]) -> Iterable[str]:
     seen: set[str] = set()
     for identifier in identifiers:
         if identifier in seen:
-            yield f"{section}: the id {identifier!r} is there twice; give each its own"
+            yield f"{section}.{identifier}: the id {identifier!r} is there twice; give each its own"
         seen.add(identifier)
 
 

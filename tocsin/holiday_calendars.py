@@ -17,7 +17,7 @@ def calendars_of(schedules: Iterable[ScheduleSettings]) -> Mapping[str, Containe
     return {schedule.id: _DaysOff(schedule.holidays) for schedule in schedules if schedule.holidays is not None}
 
 
-def known(country: str, subdivision: str | None) -> str | None:
+def unknown_holidays(country: str, subdivision: str | None) -> str | None:
     """What is wrong with a country or part of one; None where the library knows its holidays."""
     supported = holidays.list_supported_countries(include_aliases=True)
     if country not in supported:

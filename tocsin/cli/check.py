@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from tocsin import yaml_places
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.clock import SystemClock
-from tocsin.config import CONFIGURATION_FILE, Configuration, load
+from tocsin.config import CONFIGURATION_FILE, Configuration, compose, load
 from tocsin.holiday_calendars import calendars_of
+
+ERROR, WARNING = "error", "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing about a file: where, how grave, what, and how to mend it."""
+
+    severity: str
+    text: str
 
 
 def register(app: typer.Typer) -> None:
@@ -20,37 +35,86 @@ def register(app: typer.Typer) -> None:
 
 def check(
     file: Annotated[Path, typer.Argument(help="The configuration.")] = Path(CONFIGURATION_FILE),
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of tocsin.yaml, for editors, and check nothing.")
+    ] = False,
 ) -> None:
     """Check a tocsin.yaml: its form, its references, and whether orange and red reach somebody in the next 28 days.
 
     Names line and column and how to mend it. Exit status 2 where something must be mended.
     """
-    from services.alert.protocol.coverage import Severity, find_gaps
-    from services.alert.protocol.directory import Directory
-
+    if schema:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return
     configuration = load(file)
-    findings = find_gaps(
-        configuration.policies, Directory.of(configuration, calendars_of(configuration.schedules)), SystemClock().now()
-    )
-    for finding in findings:
-        print(f"{file}: {finding.severity}: {finding.place}: {finding.message}")
-    for warning in _warnings(configuration):
-        print(f"{file}: {Severity.WARNING}: {warning}")
-    wrong = sum(finding.severity is Severity.ERROR for finding in findings)
+    found = findings(configuration, file, SystemClock().now())
+    for item in found:
+        print(item.text)
+    wrong = sum(item.severity == ERROR for item in found)
     if wrong:
         raise CommandFailed(f"{file}: {wrong} to mend before this is relied on", WRONG_CALL)
     counted = f"{len(configuration.brands)} brands, {len(configuration.people)} people, {len(configuration.policies)} policies"
     print(f"{file}: holds together ({counted}).")
 
 
-def _warnings(configuration: Configuration) -> list[str]:
-    """What is allowed and probably not meant."""
+def findings(configuration: Configuration, file: Path, now: datetime) -> list[Told]:
+    """What is wrong with a configuration that could be read, or probably not meant: the 28 days from `now` are looked at."""
+    from services.alert.protocol.coverage import find_gaps
+    from services.alert.protocol.directory import Directory
+
+    root = compose(file.read_text("utf-8"), str(file))
+    directory = Directory.of(configuration, calendars_of(configuration.schedules))
+    found = [
+        (finding.severity.value, finding.place, finding.message)
+        for finding in find_gaps(configuration.policies, directory, now)
+    ]
+    found += [(WARNING, place, message) for place, message in _warnings(configuration)]
+    return [
+        Told(severity, f"{file}:{yaml_places.by_names(root, place) or '1:1'}: {severity}: {place}: {message}")
+        for severity, place, message in found
+    ]
+
+
+def json_schema() -> Mapping[str, Any]:
+    """The JSON Schema (2020-12) of `tocsin.yaml`, made from the same classes that check it."""
+    made = Configuration.model_json_schema(mode="validation")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tocsin.yaml",
+        **{name: value for name, value in made.items() if name != "title"},
+    }
+
+
+def _warnings(configuration: Configuration) -> list[tuple[str, str]]:
+    """What is allowed and probably not meant: where, and what."""
     warnings = []
     if not configuration.brands:
-        warnings.append("brands: there is none, so only sources that name a brand themselves are heard")
+        warnings.append(("brands", "there is none, so only sources that name a brand themselves are heard"))
     if configuration.policies and configuration.api.public_url is None:
-        warnings.append("api.public_url: is not set, so messages carry no link to the incident")
+        warnings.append(("api.public_url", "is not set, so messages carry no link to the incident"))
     for brand in configuration.brands:
         if not brand.names and not brand.query:
-            warnings.append(f"brands.{brand.id}: has neither names nor a query; no mention is found by its text")
+            warnings.append((f"brands.{brand.id}", "has neither names nor a query; no mention is found by its text"))
+    rung = {
+        target
+        for policy in configuration.policies
+        for level in (policy.orange, policy.red)
+        for step in (level.steps if level else ())
+        for target in step.notify
+    }
+    rung |= {policy.fallback for policy in configuration.policies if policy.fallback}
+    rung |= {reference for role in configuration.roles for reference in (role.holder, role.deputy) if reference}
+    for schedule in configuration.schedules:
+        if f"schedule:{schedule.id}" not in rung:
+            warnings.append(
+                (f"schedules.{schedule.id}", "is rung by no policy and holds no role; nobody on it is called")
+            )
+    for policy in configuration.policies:
+        if policy.fallback is None and policy.escalation == "tocsin":
+            warnings.append(
+                (
+                    f"policies.{policy.id}",
+                    "has no fallback: after the last round nobody is called; add 'fallback: person:…'",
+                )
+            )
     return warnings

@@ -23,7 +23,7 @@ from tocsin.contracts.settings.protocol import (
     RotationSettings,
     ScheduleSettings,
 )
-from tocsin.holiday_calendars import calendars_of, known
+from tocsin.holiday_calendars import calendars_of, unknown_holidays
 
 PARIS = ZoneInfo("Europe/Paris")
 EASTER_MONDAY = date(2026, 4, 6)
@@ -95,9 +95,9 @@ def test_parts_of_a_country_have_holidays_of_their_own() -> None:
     epiphany = date(2026, 1, 6)
     assert epiphany in calendars_of([bavaria])["s"]
     assert epiphany not in calendars_of([berlin])["s"]
-    assert known("DE", "BY") is None
-    assert "ISO 3166" in str(known("XX", None))
-    assert "no part" in str(known("DE", "ZZ"))
+    assert unknown_holidays("DE", "BY") is None
+    assert "ISO 3166" in str(unknown_holidays("XX", None))
+    assert "no part" in str(unknown_holidays("DE", "ZZ"))
 
 
 def test_holidays_that_nobody_wrote_down_cannot_be_asked_for() -> None:

@@ -13,7 +13,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from tocsin.contracts.settings.base import Duration, Identifier, Settings
 from tocsin.contracts.settings.brands import TimeZone
 
-PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
+PHONE_PATTERN = r"^\+[1-9]\d{6,14}$"
+PhoneNumber = Annotated[str, Field(pattern=PHONE_PATTERN)]
 """As E.164 writes it, without spaces: `+33612345678`."""
 MailAddress = Annotated[str, Field(pattern=r"^[^@\s<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9.-]{1,190}$")]
 """One address without a name: `lea@lunea.example`."""

@@ -6,13 +6,14 @@ import re
 from datetime import date, time, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from tocsin.contracts.settings.base import Duration, Identifier, Settings
 from tocsin.contracts.settings.brands import TimeZone
 from tocsin.contracts.settings.channels import MailAddress, PhoneNumber
 
-TargetReference = Annotated[str, Field(pattern=r"^(person|schedule|channel):[a-z0-9][a-z0-9_-]{0,62}$")]
+TARGET_PATTERN = r"^(person|schedule|channel):[a-z0-9][a-z0-9_-]{0,62}$"
+TargetReference = Annotated[str, Field(pattern=TARGET_PATTERN)]
 """Whom a step rings: `person:lea`, `schedule:evenings` or `channel:control-room`."""
 
 
@@ -22,12 +23,16 @@ def _time_of_day(value: object) -> object:
         if not 60 <= value < 24 * 60:
             raise ValueError(f"{value} is no time of day; write it with quotes, such as '22:00'")
         return time(value // 60, value % 60)
-    if isinstance(value, str) and not re.fullmatch(r"\d{1,2}:\d{2}", value):
+    if isinstance(value, str) and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
         raise ValueError(f"{value!r} is no time of day on the wall clock; write it like '09:00'")
     return value.rjust(5, "0") if isinstance(value, str) else value
 
 
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+_AS_WRITTEN = WithJsonSchema(
+    {"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["09:00"]}, mode="validation"
+)
+
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _AS_WRITTEN]
 """A time on the wall clock, to the minute, such as `09:00`; its zone is the schedule's."""
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
