@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo model test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab lock clean help
+.PHONY: demo model test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab bench-timers lock clean help
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-detect-quality: $(VENV)/.installed-dev
 
 bench-nab: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_nab $(ARGS)
+
+bench-timers: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.load.bench_timers $(ARGS)
 
 # The locks name versions and hashes, for every platform and Python from 3.11 on.
 lock:

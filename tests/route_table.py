@@ -143,6 +143,9 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/v1/feeds", A),
     Door("POST", "/v1/feeds/{feed_id}/revoke", A),
     Door("GET", "/by-link/calendar/{token}.ics", None),
+    Door("GET", "/on-call", R),
+    Door("POST", "/on-call/exchange", A),
+    Door("POST", "/on-call/{override_id}/end", A),
     # The page.
     Door("GET", "/", R),
     Door("GET", "/incidents/{incident_id}", R, of_brand=True),

@@ -31,7 +31,13 @@ from tocsin.contracts.settings.room import (
     PlaybookSettings,
     RoleSettings,
 )
-from tocsin.contracts.settings.services import ApiSettings, ClassifierSettings, RetentionSettings, StorageSettings
+from tocsin.contracts.settings.services import (
+    ApiSettings,
+    ClassifierSettings,
+    HeartbeatSettings,
+    RetentionSettings,
+    StorageSettings,
+)
 from tocsin.contracts.settings.sources import SourceSettings
 from tocsin.holiday_calendars import unknown_holidays
 
@@ -71,6 +77,7 @@ class Configuration(Settings):
     storage: StorageSettings = StorageSettings()
     bus: BusSettings = BusSettings()
     api: ApiSettings = ApiSettings()
+    heartbeat: HeartbeatSettings | None = None
     retention: RetentionSettings = RetentionSettings()
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TextIO
 
@@ -19,7 +19,9 @@ from services.alert.detection.state import BrandProfile
 from services.alert.digests import DigestWriter
 from services.alert.evaluator import Evaluator
 from services.alert.handler import AlertHandler
+from services.alert.heartbeat import Heartbeat, pinger
 from services.alert.incidents import judged
+from services.alert.last_resort import LastResort
 from services.alert.notify.answering import Answering
 from services.alert.notify.channels import channels
 from services.alert.notify.limits import PhoneLimits
@@ -37,7 +39,8 @@ from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
 from tocsin.holiday_calendars import calendars_of
 from tocsin.network_card import NetworkCard, read_network_card
 from tocsin.process import Component, Surroundings
-from tocsin.storage import brands, ticks
+from tocsin.storage import brands, ticks, timers
+from tocsin.storage.database import Database
 from tocsin.storage.figures import Thresholds
 
 GROUP = "alert"
@@ -116,8 +119,26 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
             limits=PhoneLimits.of(configuration),
         ),
         *digests(given, made, thresholds),
+        LastResort(lambda: _ask(database), configuration.policies, directory, made, clock, health=health),
+        *heartbeats(given, complete_up_to),
         Relay(database, bus, clock, owner, health),
         Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
+    ]
+
+
+def _ask(database: Database) -> None:
+    with database.read() as session:
+        timers.oldest(session)
+
+
+def heartbeats(given: Surroundings, complete_up_to: Callable[[Session], datetime | None]) -> list[Component]:
+    """The heartbeat to the outside, where the configuration names one."""
+    settings = given.configuration.heartbeat
+    if settings is None:
+        return []
+    ping = pinger(settings, given.clock)
+    return [
+        Heartbeat(given.database, given.clock, settings, complete_up_to=complete_up_to, ping=ping, health=given.health)
     ]
 
 

@@ -28,9 +28,10 @@ from tocsin.contracts.decisions import Notification, NotificationContent, Notifi
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.protocol import PersonSettings
 from tocsin.contracts.settings.room import DigestSettings
+from tocsin.holiday_calendars import calendars_of
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import brands, digests, near_misses
+from tocsin.storage import brands, digests, near_misses, oncall
 from tocsin.storage.database import Database
 from tocsin.storage.digests import StoredDigest
 from tocsin.storage.figures import Thresholds, count_spans
@@ -70,7 +71,7 @@ class DigestWriter:
         self._database = database
         self._now = shared_clock(clock, database)
         self._configuration = configuration
-        self._directory = Directory.of(configuration)
+        self._directory = Directory.of(configuration, calendars_of(configuration.schedules))
         self._channels = channels
         self._thresholds = thresholds
         self._health = health
@@ -148,7 +149,7 @@ class DigestWriter:
         for person in self._configuration.people:
             if person.id not in settings.to:
                 continue
-            made = self._digest(night, settings.brand, person, zone)
+            made = self._digest(session, night, settings.brand, person, zone)
             for channel in person.every_channel:
                 if kinds.get(channel) == "mail":
                     digests.write(
@@ -182,12 +183,13 @@ class DigestWriter:
             ],
         )
 
-    def _digest(self, night: Night, brand: str, person: PersonSettings, zone: ZoneInfo) -> Digest:
+    def _digest(self, session: Session, night: Night, brand: str, person: PersonSettings, zone: ZoneInfo) -> Digest:
         policy = self._configuration.policy_of(brand)
         levels = [level for level in (policy.orange, policy.red) if level is not None] if policy is not None else []
         references = [reference for level in levels for step in level.steps for reference in step.notify]
         names = [reference.partition(":")[2] for reference in references if reference.startswith("schedule:")]
-        return digest(night, self._directory, tuple(dict.fromkeys(names)), zone=zone, language=person.language)
+        directory = self._directory.with_overrides(oncall.overrides(session, night.until))
+        return digest(night, directory, tuple(dict.fromkeys(names)), zone=zone, language=person.language)
 
     def _send(self, claimed: StoredDigest) -> Outcome:
         channel = self._channels.get(claimed.channel)

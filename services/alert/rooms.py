@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from services.alert.protocol.directory import Directory
 from services.alert.room.decide import due, observe
 from services.alert.room.team import Team
 from services.alert.timers import shared_clock
@@ -18,9 +19,10 @@ from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock, SystemClock
 from tocsin.config import Configuration
 from tocsin.contracts.room import Facts
+from tocsin.holiday_calendars import calendars_of
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import rooms
+from tocsin.storage import oncall, rooms
 from tocsin.storage.database import Database
 from tocsin.storage.figures import Thresholds
 from tocsin.storage.situation import facts_of
@@ -53,7 +55,7 @@ class RoomKeeper:
         self._database = database
         self._now = shared_clock(clock, database)
         self._configuration = configuration
-        self._team = Team.of(configuration)
+        self._directory = Directory.of(configuration, calendars_of(configuration.schedules))
         self._thresholds = thresholds
         self._health = health
         self._people_clock = people_clock or SystemClock()
@@ -82,10 +84,11 @@ class RoomKeeper:
             found = rooms.out_of_step(session, BATCH)
         for incident_id in found:
             with self._database.unit_of_work() as session:
+                team = self._team(session)
                 rooms.execute(
                     session,
                     incident_id,
-                    lambda incident, room: observe(room, incident, self._now(), self._team),
+                    lambda incident, room, team=team: observe(room, incident, self._now(), team),  # type: ignore[misc]
                     people_now=self._people_clock.now(),
                     public_url=self._configuration.api.public_url,
                 )
@@ -100,9 +103,10 @@ class RoomKeeper:
             return 0
         with self._database.unit_of_work() as session:
             found = rooms.lock_due(session, now, BATCH)
+            team = self._team(session)
             for incident, room in found:
                 facts = self._facts(session, incident.brand, now) if _needs_facts(room.update_due_at, now) else None
-                decided = due(room, incident, now, self._team, facts)
+                decided = due(room, incident, now, team, facts)
                 rooms.save(
                     session,
                     incident,
@@ -113,6 +117,11 @@ class RoomKeeper:
                 )
                 _log.info("room", incident=str(incident.id), brand=incident.brand, events=len(decided.decision.events))
         return len(found)
+
+    def _team(self, session: Session) -> Team:
+        """With the shifts that people have exchanged up to now."""
+        exchanged = oncall.overrides(session, self._now())
+        return Team.of(self._configuration, self._directory.with_overrides(exchanged))
 
     def _facts(self, session: Session, brand: str, now: datetime) -> Facts:
         settings = self._configuration.brand(brand)

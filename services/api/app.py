@@ -35,6 +35,7 @@ from services.api.routes import (
     pages,
     reports,
     room,
+    rota,
     signing_in,
     silences,
     stream,
@@ -128,6 +129,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
     app.include_router(pages.router)
+    app.include_router(rota.router)
     app.include_router(answers.page_router)
     app.include_router(room.page_router)
     app.include_router(reports.page_router)

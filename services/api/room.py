@@ -76,7 +76,7 @@ def ask_within(
         asked,
         actor=actor,
         now=now,
-        team=Team.of(context.configuration),
+        team=Team.of(context.configuration, context.directory_now(session)),
         facts=_facts(context, session, incident, now) if isinstance(asked, DraftUpdate) else None,
         holding=_holding(context, session, incident, asked, now) if isinstance(asked, ReleaseHolding) else None,
     )
@@ -108,7 +108,7 @@ def approve_holding(
     if holding.fingerprint(text) != seen:
         raise Problem(412, detail="this text has changed since it was shown; read it again, then approve it")
     now = context.clock.now()
-    if not Team.of(context.configuration).plays(principal.actor, settings.role, now):
+    if not Team.of(context.configuration, context.directory).plays(principal.actor, settings.role, now):
         raise Problem(
             403, detail=f"only whoever plays the role {settings.role} approves this; that is not you at the moment"
         )

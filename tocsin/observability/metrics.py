@@ -78,6 +78,15 @@ TIMER_OLDEST_DUE_SECONDS = Gauge(
     "tocsin_timer_oldest_due_seconds",
     "How long the oldest due timer has been waiting, 0 where none is due; above a few seconds nobody is being called.",
 )
+DATABASE_AWAY_SECONDS = Gauge(
+    "tocsin_database_away_seconds",
+    "How long the alert process has not reached its database, 0 while it does; from 120 on the fallback owners are rung.",
+)
+HEARTBEATS = Counter(
+    "tocsin_heartbeats_total",
+    "Pings of the outside heartbeat: sent, unanswered, or withheld because the stream or the timers are behind.",
+    ["outcome"],
+)
 TIMERS_FIRED = Counter("tocsin_timers_fired_total", "Timers that went off, by kind: step or acknowledgement.", ["kind"])
 NOTIFICATION_OLDEST_DUE_SECONDS = Gauge(
     "tocsin_notification_oldest_due_seconds",

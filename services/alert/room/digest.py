@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from services.alert.protocol.directory import Directory
 from services.alert.protocol.messages import harmless
 from services.alert.protocol.phrases import LEVELS, VERDICTS
-from services.alert.protocol.schedules import changes, on_call
 from services.alert.room.phrases import in_language
 from tocsin.contracts.decisions import Language
 from tocsin.contracts.incidents import Incident, Level
@@ -160,12 +159,11 @@ def _coverage(
 ) -> list[str]:
     words, lines = _WORDS[language], []
     for name in schedules:
-        schedule = directory.schedules.get(name)
-        if schedule is None:
+        if name not in directory.schedules:
             continue
         spans: list[tuple[datetime, str | None]] = []
-        for at in changes(schedule, now, now + _DAY):
-            person = on_call(schedule, at)
+        for at in directory.changes(name, now, now + _DAY):
+            person = directory.on_call(name, at)
             if not spans or spans[-1][1] != person:
                 spans.append((at, person))
         edges = [*(at for at, _ in spans[1:]), now + _DAY]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from services.alert.protocol.schedules import changes, on_call
 from services.alert.room import calling
 from services.alert.room.commands import AcceptHandOver, OfferHandOver
 from services.alert.room.draft import TIMER, RoomDraft, find
@@ -108,19 +107,18 @@ def _end_of_shift(draft: RoomDraft, holder: str | None) -> datetime | None:
         return None
     person = holder.removeprefix("person:")
     for name in schedules_of(draft.incident):
-        schedule = draft.team.directory.schedules.get(name)
-        if schedule is None or on_call(schedule, draft.now) != person:
+        directory = draft.team.directory
+        if directory.on_call(name, draft.now) != person:
             continue
-        for at in changes(schedule, draft.now, draft.now + LOOK_AHEAD):
-            if at > draft.now and on_call(schedule, at) != person:
+        for at in directory.changes(name, draft.now, draft.now + LOOK_AHEAD):
+            if at > draft.now and directory.on_call(name, at) != person:
                 return at
     return None
 
 
 def _next_on_call(draft: RoomDraft, holder: str | None, at: datetime) -> str | None:
     for name in schedules_of(draft.incident):
-        schedule = draft.team.directory.schedules.get(name)
-        found = on_call(schedule, at) if schedule is not None else None
+        found = draft.team.directory.on_call(name, at)
         if found is not None and f"person:{found}" != holder:
             return f"person:{found}"
     return None

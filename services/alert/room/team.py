@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Protocol
 
 from services.alert.protocol.directory import Directory, Recipient, WrittenProtocol
-from services.alert.protocol.schedules import on_call
 from tocsin.contracts.incidents import Incident
 from tocsin.contracts.settings.room import PlaybookSettings, RoleSettings
 
@@ -32,10 +31,10 @@ class Team:
     playbooks: Sequence[PlaybookSettings] = ()
 
     @classmethod
-    def of(cls, configuration: WrittenRoom) -> Team:
-        """From the present configuration."""
+    def of(cls, configuration: WrittenRoom, directory: Directory | None = None) -> Team:
+        """From the present configuration; `directory` with its holidays and the shifts that people have exchanged."""
         return cls(
-            directory=Directory.of(configuration),
+            directory=directory or Directory.of(configuration),
             roles={role.id: role for role in configuration.roles},
             playbooks=configuration.playbooks,
         )
@@ -83,9 +82,9 @@ class Team:
         if held is not None and held.by == actor:
             return True
         return any(
-            on_call(schedule, at) == actor.removeprefix("person:")
-            for schedule in map(self.directory.schedules.get, schedules_of(incident))
-            if schedule is not None and actor.startswith("person:")
+            self.directory.on_call(schedule, at) == actor.removeprefix("person:")
+            for schedule in schedules_of(incident)
+            if actor.startswith("person:")
         )
 
 

@@ -20,7 +20,7 @@ def room_values(
     context: ApiContext, principal: Principal, words: Wording, *, incident: Incident, room: Room, now: datetime
 ) -> dict[str, Any]:
     """What the templates of a room lay out."""
-    team, settings = Team.of(context.configuration), context.configuration.brand(incident.brand)
+    team, settings = Team.of(context.configuration, context.directory), context.configuration.brand(incident.brand)
     return {
         "incident": incident,
         "room": room,

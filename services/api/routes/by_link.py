@@ -113,7 +113,7 @@ def _values(context: ApiContext, session: Session, words: Wording, found: Link) 
     incident, room = _room(session, found.incident_id)
     settings = context.configuration.brand(incident.brand)
     number = int(found.subject["number"])
-    team = Team.of(context.configuration)
+    team = Team.of(context.configuration, context.directory)
     language = str(found.subject.get("language") or words.language)
     update = find(room.updates, number)
     return {

@@ -188,7 +188,7 @@ def _statements(
     now = context.clock.now()
     with context.database.read() as session:
         approvals = holding.find_all(session)
-    team = Team.of(context.configuration)
+    team = Team.of(context.configuration, context.directory)
     return render(
         "statements.html",
         words,

@@ -161,3 +161,24 @@ def test_the_statement_has_a_line_a_person_with_hours_and_call_outs(
     assert (lea["person"], lea["on_call_hours"], lea["call_outs"], lea["incidents"]) == ("lea", "735.00", "1", "1")
     assert (marc["name"], marc["on_call_hours"], marc["exchanged_hours"]) == ("'=Marc", "8.00", "8.00")
     assert desk.get("/v1/on-call/statement?month=2026-13", headers=headers).status_code == 422
+
+
+def test_the_page_shows_the_week_and_exchanges_a_shift_on_the_clock_of_the_schedule(
+    desk: TestClient, headers: dict[str, str]
+) -> None:
+    page = desk.get("/on-call?lang=fr", headers={**headers, "Accept": "text/html"})
+    assert page.status_code == 200
+    assert "Qui est d’astreinte" in page.text
+    assert "En ce moment : Léa Martin" in page.text
+    form = {"schedule": "evenings", "person": "marc", "since": "2026-03-11T20:00", "until": "2026-03-12T08:00"}
+    done = desk.post("/on-call/exchange", data=form, headers=headers, follow_redirects=False)
+    assert done.headers["location"] == "/on-call?week=2026-03-11&notice=exchanged"
+    (made,) = desk.get("/v1/overrides", headers=headers).json()["overrides"]
+    assert (made["since"], made["until"]) == ("2026-03-11T19:00:00Z", "2026-03-12T07:00:00Z")
+    page = desk.get(done.headers["location"], headers={**headers, "Accept": "text/html", "Accept-Language": "en"})
+    assert "Wed 11 20:00 – Thu 12 08:00" in page.text
+    assert "=Marc" in page.text
+    back = desk.post(f"/on-call/{made['id']}/end", headers=headers, follow_redirects=False)
+    assert "notice=taken_back" in back.headers["location"]
+    wrong = desk.post("/on-call/exchange", data={**form, "since": "soon"}, headers=headers, follow_redirects=False)
+    assert wrong.headers["location"] == "/on-call?notice=wrong"

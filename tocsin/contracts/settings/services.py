@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from tocsin.contracts.settings.base import Duration, Settings
 
@@ -89,6 +89,33 @@ class ApiSettings(Settings):
     identity_provider: IdentityProviderSettings | None = None
     requests_a_minute: int = Field(default=1200, ge=20, le=1_000_000)
     """Of one key or session, in each api process; a tenth of them may come at once."""
+
+
+class HeartbeatSettings(Settings):
+    """A service elsewhere that rings when it is not pinged: `url` gets a POST while the stream and the timers keep up."""
+
+    url: SecretStr
+    """Best given as `${NAME}` from the environment: whoever knows it can keep the service quiet."""
+    every: Duration = timedelta(minutes=1)
+    behind: Duration = timedelta(minutes=10)
+    """The stream may be complete only up to so long ago."""
+    timers_late: Duration = timedelta(seconds=30)
+    """A timer may be overdue for so long."""
+    allow_private_address: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_complete(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("url must be complete, such as 'https://heartbeat.example/ping/…'")
+        return url
+
+    @field_validator("every")
+    @classmethod
+    def _often_enough(cls, every: timedelta) -> timedelta:
+        if not timedelta(seconds=10) <= every <= timedelta(minutes=4):
+            raise ValueError("every must be from '10 s' to '4 min'")
+        return every
 
 
 class RetentionSettings(Settings):
