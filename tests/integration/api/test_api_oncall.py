@@ -175,7 +175,7 @@ def test_the_page_shows_the_week_and_exchanges_a_shift_on_the_clock_of_the_sched
     assert done.headers["location"] == "/on-call?week=2026-03-11&notice=exchanged"
     (made,) = desk.get("/v1/overrides", headers=headers).json()["overrides"]
     assert (made["since"], made["until"]) == ("2026-03-11T19:00:00Z", "2026-03-12T07:00:00Z")
-    page = desk.get(done.headers["location"], headers={**headers, "Accept": "text/html", "Accept-Language": "en"})
+    page = desk.get(done.headers["location"] + "&lang=en", headers={**headers, "Accept": "text/html"})
     assert "Wed 11 20:00 – Thu 12 08:00" in page.text
     assert "=Marc" in page.text
     back = desk.post(f"/on-call/{made['id']}/end", headers=headers, follow_redirects=False)
