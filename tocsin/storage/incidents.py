@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,10 @@ from tocsin.storage.tables.incidents import (
 
 EVENT_SOURCE = "tocsin/alert"
 """The `ce_source` of incident events, whichever process decided them."""
+# Changed as tables and not as objects: a storm of timers writes thousands of rows that nobody reads back in its session.
+_INCIDENTS = cast(Table, IncidentTable.__table__)
+_TIMERS = cast(Table, TimerTable.__table__)
+_EVENTS = cast(Table, IncidentEventTable.__table__)
 _OPEN = [state.value for state in IncidentState if state.open]
 
 
@@ -118,9 +122,9 @@ def save(session: Session, before: Incident, decision: Decision) -> Decision:
         except IntegrityError:
             reason = "another incident of the same brand is open; go on with that one, or merge them"
             return Decision(before, refused=Refusal(RefusalKind.ILLEGAL, reason))
-    session.execute(update(IncidentTable).where(IncidentTable.id == after.id).values(**_columns(after)))
+    session.execute(_INCIDENTS.update().where(_INCIDENTS.c.id == after.id), _columns(after))
     if before.timers != after.timers:
-        session.execute(delete(TimerTable).where(TimerTable.incident_id == after.id))
+        session.execute(_TIMERS.delete().where(_TIMERS.c.incident_id == after.id))
         _insert_timers(session, after)
     _insert_effects(session, decision)
     if decision.opened is not None and not insert_opened(session, decision.opened):
@@ -283,23 +287,26 @@ def _insert_timers(session: Session, incident: Incident) -> None:
         {"incident_id": incident.id, "kind": timer.kind.value, "next_at": timer.due_at} for timer in incident.timers
     ]
     if rows:
-        session.execute(insert(TimerTable), rows)
+        session.execute(_TIMERS.insert(), rows)
 
 
 def _insert_effects(session: Session, decision: Decision) -> None:
+    if decision.events:
+        rows = [
+            {
+                "incident_id": event.incident_id,
+                "sequence": event.sequence,
+                "type": event.type.value,
+                "at": event.at,
+                "level": event.level.value,
+                "state": event.state.value,
+                "actor": event.actor,
+                "data": event.data,
+            }
+            for event in decision.events
+        ]
+        session.execute(_EVENTS.insert(), rows)
     for event in decision.events:
-        session.execute(
-            insert(IncidentEventTable).values(
-                incident_id=event.incident_id,
-                sequence=event.sequence,
-                type=event.type.value,
-                at=event.at,
-                level=event.level.value,
-                state=event.state.value,
-                actor=event.actor,
-                data=event.data,
-            )
-        )
         outbox.append(session, encode_incident(event, source=EVENT_SOURCE, at=event.at), at=event.at)
     if decision.notifications:
         # Told already (the same key): then it is not told again.
