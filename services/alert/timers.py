@@ -16,6 +16,7 @@ from services.alert.protocol.decide import decide
 from services.alert.protocol.directory import Directory
 from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock, SystemClock
+from tocsin.contracts.decisions import Decision
 from tocsin.contracts.incidents import Incident, TimerKind
 from tocsin.observability import metrics
 from tocsin.observability.health import Health
@@ -84,15 +85,20 @@ class Timers:
         with self._database.unit_of_work() as session:
             due = timers.lock_due(session, now, BATCH)
             directory = self._directory.with_overrides(oncall.overrides(session, now)) if due else self._directory
-            present: dict[UUID, Incident] = {}
+            changes: dict[UUID, tuple[Incident, Decision]] = {}
             for found, kind in due:
                 # Two timers of one incident may be due at once; the second meets what the first made of it.
-                incident = present.get(found.id, found)
-                decision = decide(incident, _COMMANDS[kind], now, directory)
-                present[found.id] = incidents.save(session, incident, decision).incident
+                before, so_far = changes.get(found.id, (found, Decision(found)))
+                decision = decide(so_far.incident, _COMMANDS[kind], now, directory)
+                changes[found.id] = before, _one_after_the_other(so_far, decision)
+            incidents.save_all(session, list(changes.values()))
         for incident, kind in due:
             metrics.TIMERS_FIRED.labels(kind.value).inc()
             _log.info(
                 "timer", kind=kind.value, incident=str(incident.id), brand=incident.brand, late_seconds=round(late, 3)
             )
         return len(due)
+
+
+def _one_after_the_other(first: Decision, second: Decision) -> Decision:
+    return Decision(second.incident, (*first.events, *second.events), (*first.notifications, *second.notifications))

@@ -6,13 +6,13 @@ each other. Events go into `incident_events` and into the outbox in the same tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -132,6 +132,32 @@ def save(session: Session, before: Incident, decision: Decision) -> Decision:
             f"incident {decision.opened.incident.id} is open already: what is split off must not be main"
         )
     return decision
+
+
+def save_all(session: Session, changes: Sequence[tuple[Incident, Decision]]) -> None:
+    """Save what timers decided for locked incidents, in a few statements however many they are; each incident once.
+
+    For decisions that neither open nor close an incident; raises ValueError for others.
+    """
+    made = [(before, decision) for before, decision in changes if decision.incident != before]
+    for before, decision in made:
+        if (
+            decision.refused is not None
+            or decision.opened is not None
+            or _brand_rows(before) != _brand_rows(decision.incident)
+        ):
+            raise ValueError(f"incident {before.id}: timers neither open nor close; use save")
+    if not made:
+        return
+    after = [decision.incident for _, decision in made]
+    columns: dict[str, Any] = {name: bindparam(name) for name in _columns(after[0])}
+    session.execute(
+        _INCIDENTS.update().where(_INCIDENTS.c.id == bindparam("this_incident")).values(columns),
+        [{"this_incident": incident.id, **_columns(incident)} for incident in after],
+    )
+    session.execute(_TIMERS.delete().where(_TIMERS.c.incident_id.in_([incident.id for incident in after])))
+    _insert_timers(session, *after)
+    _insert_effects(session, *(decision for _, decision in made))
 
 
 def insert_opened(session: Session, decision: Decision) -> bool:
@@ -282,16 +308,19 @@ def _brand_rows(incident: Incident) -> list[dict[str, Any]]:
     ]
 
 
-def _insert_timers(session: Session, incident: Incident) -> None:
+def _insert_timers(session: Session, *incidents: Incident) -> None:
     rows = [
-        {"incident_id": incident.id, "kind": timer.kind.value, "next_at": timer.due_at} for timer in incident.timers
+        {"incident_id": incident.id, "kind": timer.kind.value, "next_at": timer.due_at}
+        for incident in incidents
+        for timer in incident.timers
     ]
     if rows:
         session.execute(_TIMERS.insert(), rows)
 
 
-def _insert_effects(session: Session, decision: Decision) -> None:
-    if decision.events:
+def _insert_effects(session: Session, *decisions: Decision) -> None:
+    events = [event for decision in decisions for event in decision.events]
+    if events:
         rows = [
             {
                 "incident_id": event.incident_id,
@@ -303,16 +332,18 @@ def _insert_effects(session: Session, decision: Decision) -> None:
                 "actor": event.actor,
                 "data": event.data,
             }
-            for event in decision.events
+            for event in events
         ]
         session.execute(_EVENTS.insert(), rows)
-    for event in decision.events:
-        outbox.append(session, encode_incident(event, source=EVENT_SOURCE, at=event.at), at=event.at)
-    if decision.notifications:
+        outbox.append_all(
+            session, [(encode_incident(event, source=EVENT_SOURCE, at=event.at), event.at) for event in events]
+        )
+    notifications = [notification for decision in decisions for notification in decision.notifications]
+    if notifications:
         # Told already (the same key): then it is not told again.
         session.execute(
             upsert(session, NotificationTable).on_conflict_do_nothing(),
-            [_notification_columns(notification) for notification in decision.notifications],
+            [_notification_columns(notification) for notification in notifications],
         )
 
 

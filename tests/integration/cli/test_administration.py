@@ -94,7 +94,7 @@ def test_import_writes_history_that_wakes_nobody(tocsin: Command, tmp_path: Path
 
 
 def test_a_network_that_is_not_there_is_a_wrong_configuration_told_in_words(tocsin: Command, tmp_path: Path) -> None:
-    (tmp_path / "tocsin.yaml").write_text("classifier: {name: ./nowhere}\n", encoding="utf-8")
+    (tmp_path / "tocsin.yaml").write_text("classifier: {model: ./nowhere}\n", encoding="utf-8")
     for service in ("classify", "alert"):
         done = tocsin("run", service, "--port", "0")
         assert done.returncode == 2, done.stderr
