@@ -31,7 +31,7 @@ class OnnxClassifier:
     Safe to call from several threads. Raises ClassifierUnavailableError when the folder is missing, incomplete or broken.
     """
 
-    def __init__(self, folder: Path, threads: int = 0, token_budget: int = 2048, revision: str | None = None) -> None:
+    def __init__(self, folder: Path, threads: int = 0, token_budget: int = 1024, revision: str | None = None) -> None:
         found = read_folder(folder, revision)
         try:
             self._tokenizer = Tokenizer.from_file(str(found.tokenizer))

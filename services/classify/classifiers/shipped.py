@@ -28,7 +28,7 @@ def open_classifier(
     name: str = SHIPPED,
     *,
     threads: int = 0,
-    token_budget: int = 2048,
+    token_budget: int = 1024,
     revision: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Classifier:

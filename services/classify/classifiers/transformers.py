@@ -42,7 +42,7 @@ class TransformersClassifier:
         self,
         name: str,
         threads: int = 0,
-        token_budget: int = 2048,
+        token_budget: int = 1024,
         *,
         revision: str | None = None,
         labels: Mapping[str, str] | None = None,

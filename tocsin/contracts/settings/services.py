@@ -28,8 +28,8 @@ class ClassifierSettings(Settings):
     labels: dict[str, str] = Field(default_factory=dict)
     """With `transformers`: the network's label → `negative`, `neutral`, `positive`, or `1 star` … `5 stars`. Needed where its
     labels do not say it by themselves; then each of them must stand here."""
-    token_budget: int = Field(default=2048, ge=128)
-    """Padded tokens a batch at most: longest × count."""
+    token_budget: int = Field(default=1024, ge=128)
+    """Padded tokens a pass at most: longest × count. A pass of 1,024 stays within the cache of most processors."""
     batch_size: int = Field(default=256, ge=1)
     """Records taken from the bus at once."""
     threads: int = Field(default=0, ge=0)
