@@ -127,6 +127,8 @@ class IncidentEvent(BaseModel):
     type: IncidentEventType
     at: AwareDatetime
     brand: str
+    also: tuple[str, ...] | None = None
+    """The other brands that the incident is about; who may see the event may see them all."""
     level: Level
     state: IncidentState
     actor: str

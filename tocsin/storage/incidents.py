@@ -264,7 +264,7 @@ def list_incidents(
 def events(session: Session, incident_id: UUID) -> list[IncidentEvent]:
     """Everything that happened to an incident, in order; empty for an unknown one."""
     rows = session.execute(
-        select(IncidentEventTable, IncidentTable.brand)
+        select(IncidentEventTable, IncidentTable.brand, IncidentTable.details["also"])
         .join(IncidentTable, IncidentTable.id == IncidentEventTable.incident_id)
         .where(IncidentEventTable.incident_id == incident_id)
         .order_by(IncidentEventTable.sequence)
@@ -276,12 +276,13 @@ def events(session: Session, incident_id: UUID) -> list[IncidentEvent]:
             type=row.type,
             at=row.at,
             brand=brand,
+            also=tuple(also) if also else None,
             level=row.level,
             state=row.state,
             actor=row.actor,
             data=row.data,
         )
-        for row, brand in rows
+        for row, brand, also in rows
     ]
 
 

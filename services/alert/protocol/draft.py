@@ -58,6 +58,7 @@ class Draft:
                 type=event_type,
                 at=self.now,
                 brand=incident.brand,
+                also=incident.also or None,
                 level=incident.level,
                 state=incident.state,
                 actor=actor,

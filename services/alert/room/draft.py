@@ -66,6 +66,7 @@ class RoomDraft:
                 type=event_type,
                 at=self.now,
                 brand=incident.brand,
+                also=incident.also or None,
                 level=incident.level,
                 state=incident.state,
                 actor=actor,

@@ -93,7 +93,7 @@ async def _events(
                 for item in page:
                     position = item.position
                     value: dict[str, Any] = json.loads(item.event.value)
-                    if principal.sees(value.get("brand", "")):
+                    if all(map(principal.sees, [value.get("brand", ""), *value.get("also", ())])):
                         yield ServerSentEvent(event="incident", id=str(position), data=value)
         except AccessDenied:
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -17,6 +18,7 @@ from services.alert.timers import Timers
 from tests.newsroom import CONFIGURATION, KeyMaker, Newsroom
 from tocsin.clock import ManualClock
 from tocsin.contracts.incidents import Level
+from tocsin.storage import incidents, outbox
 from tocsin.storage.database import Database
 
 Headers = dict[str, str]
@@ -245,10 +247,18 @@ def test_a_wrong_silence_is_named(desk: Desk) -> None:
 
 
 def test_an_incident_over_several_brands_is_seen_by_whoever_may_see_them_all(
-    desk: Desk, client: TestClient, key: KeyMaker
+    desk: Desk, client: TestClient, key: KeyMaker, database: Database
 ) -> None:
     joint = desk.declare(brands=["acme", "globex"]).json()["id"]
     one = Desk(client, key("read", "act", brands=["acme"]))
+    with database.unit_of_work() as session:
+        outbox.number(session)
+        published = [json.loads(item.event.value) for item in outbox.after(session, 0)]
+        told = incidents.events(session, UUID(joint))
+    assert {tuple(event["also"]) for event in published} == {("globex",)}, (
+        "the live stream tells by them who may see it"
+    )
+    assert {event.also for event in told} == {("globex",)}
     assert one.look("/v1/incidents")["incidents"] == []
     assert one.look("/v1/brands")["brands"][0]["incident"] is None
     assert one.ask(joint, "acknowledge").status_code == 404
