@@ -143,6 +143,8 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/v1/feeds", A),
     Door("POST", "/v1/feeds/{feed_id}/revoke", A),
     Door("GET", "/by-link/calendar/{token}.ics", None),
+    Door("GET", "/declare", A),
+    Door("POST", "/declare", A),
     Door("GET", "/on-call", R),
     Door("POST", "/on-call/exchange", A),
     Door("POST", "/on-call/{override_id}/end", A),

@@ -28,6 +28,7 @@ from services.api.routes import (
     brands,
     by_link,
     callbacks,
+    declaring,
     incident_commands,
     incidents,
     mentions,
@@ -130,6 +131,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(_description(app))
     app.include_router(pages.router)
     app.include_router(rota.router)
+    app.include_router(declaring.router)
     app.include_router(answers.page_router)
     app.include_router(room.page_router)
     app.include_router(reports.page_router)

@@ -274,3 +274,21 @@ def test_whoever_may_only_read_commands_nothing(client: TestClient, key: KeyMake
     assert reader.silence().status_code == 403
     for command in ("mitigate", "unacknowledge", "escalate", "unsilence", "reopen", "review"):
         assert reader.ask(incident, command).status_code == 403
+
+
+def test_the_form_rings_the_alarm_and_leads_to_its_page(client: TestClient, actor: Headers) -> None:
+    page = client.get("/declare?lang=fr", headers={**actor, "Accept": "text/html"})
+    assert "Sonner le tocsin à la main" in page.text
+    form = {
+        "brand": ["acme", "globex"],
+        "level": "orange",
+        "sentence": "A journalist called.",
+        "link": "",
+        "text": "Noon.",
+    }
+    done = client.post("/declare", data=form, headers=actor)
+    assert done.status_code == 303
+    told = client.get("/v1" + done.headers["location"], headers=actor).json()
+    assert (told["brands"], told["level"], told["declarations"][0]["text"]) == (["acme", "globex"], "orange", "Noon.")
+    wrong = client.post("/declare", data={**form, "brand": []}, headers=actor)
+    assert wrong.headers["location"] == "/declare?notice=wrong"
