@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -46,6 +47,8 @@ class ApiContext:
     figures: RememberedFigures
     live: LiveHead
     open_streams: OpenStreams
+    workbooks: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
+    """How many Excel files are made at a time."""
 
     def brand_ids(self, principal: Principal) -> list[str]:
         """The configured brands that a principal may see, in the order of the configuration."""
