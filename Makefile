@@ -44,6 +44,10 @@ bench-detect: $(VENV)/.installed-dev
 bench-detect-quality: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_detect_quality $(ARGS)
 
+.PHONY: bench-api
+bench-api: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.load.bench_api $(ARGS)
+
 bench-nab: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_nab $(ARGS)
 

@@ -1,0 +1,179 @@
+"""Fills a database with as many mentions as a benchmark asks for, straight into the tables, and with incidents.
+
+Ninety days, twenty brands of which the first has a third of everything, words and authors by Zipf's law, more of it lately. Figures by
+hour are counted as the evaluator counts them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from services.alert.counting import Counting
+from services.alert.detection.observations import HarmfulRates
+from services.alert.protocol.commands import Acknowledge, Judged, Open, Resolve
+from services.alert.protocol.decide import decide
+from services.alert.protocol.directory import Directory
+from services.alert.protocol.policies import snapshot
+from tocsin.clock import ManualClock
+from tocsin.config import Configuration
+from tocsin.contracts.incidents import Incident, Level, Verdict
+from tocsin.contracts.settings.detection import DetectionSettings
+from tocsin.storage import counts, incidents, text_index
+from tocsin.storage.database import Database
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+
+DAYS = 90
+BRANDS = tuple(f"brand{number}" for number in range(20))
+COMMON, RARE = "terve", "zanotol"
+"""A word of every tenth text, and one of every twenty thousandth."""
+_AT_ONCE = 20_000
+_SYLLABLES = [consonant + vowel for consonant in "bdklmnr" for vowel in "aeiou"]
+_SOURCES = (("twitter", "social"), ("bluesky", "social"), ("rss", "press"), ("reviews", "review"), ("forum", "forum"))
+
+
+def fill(database: Database, number: int, *, now: datetime, seed: int = 7) -> None:
+    """Write `number` mentions that were published in the ninety days before `now`."""
+    rng = np.random.default_rng(seed)
+    vocabulary = np.array([_word(index) for index in range(30_000)])
+    ranks = 1 / np.arange(1, len(vocabulary) + 1) ** 1.05
+    ranks /= ranks.sum()
+    begun = time.monotonic()
+    if database.is_postgresql:
+        with database.unit_of_work() as session:
+            session.execute(text("DROP INDEX ix_mention_brands_tokens"))
+    for start in range(0, number, _AT_ONCE):
+        size = min(_AT_ONCE, number - start)
+        rows = list(_rows(rng, vocabulary, ranks, size, now))
+        with database.unit_of_work() as session:
+            _write(session, MentionTable, [row[0] for row in rows], postgresql=database.is_postgresql)
+            _write(session, MentionBrandTable, [row[1] for row in rows], postgresql=database.is_postgresql)
+        if start % 200_000 == 0:
+            print(f"… {start + size:,} mentions, {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    if database.is_postgresql:
+        with database.unit_of_work() as session:
+            session.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
+            session.execute(text("CREATE INDEX ix_mention_brands_tokens ON mention_brands USING gin (tokens)"))
+    print(f"… written after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def count(database: Database, *, now: datetime) -> None:
+    """Count every hour, as the evaluator does, then let the database learn what its tables hold."""
+    counting = Counting(DetectionSettings(), HarmfulRates(), ManualClock(now))
+    begun = time.monotonic()
+    for brand in BRANDS:
+        for days in range(DAYS, -1, -5):
+            first = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+            with database.unit_of_work() as session:
+                hours = [(brand, first + timedelta(hours=hour)) for hour in range(5 * 24)]
+                counts.mark_dirty(session, [pair for pair in hours if pair[1] <= now])
+                counts.recount(session, brand, counting.count, now=now)
+    with database.unit_of_work() as session:
+        session.execute(text("ANALYZE"))
+    print(f"… counted after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def open_incidents(database: Database, configuration: Configuration, number: int, *, now: datetime) -> list[uuid.UUID]:
+    """Write `number` incidents, all but the last resolved, each with its events and calls; returns their ids."""
+    directory, identifiers = Directory.of(configuration), []
+    for index in range(number):
+        at = now - timedelta(hours=3 * (number - index))
+        judged = Judged(level=Level.ORANGE, score=80.0, reasons={"en": "much", "fr": "trop"}, complete_up_to=at)
+        opening = Open(uuid.uuid4(), BRANDS[index % len(BRANDS)], judged, snapshot(configuration.policies[0]))
+        with database.unit_of_work() as session:
+            decision = decide(None, opening, at, directory)
+            incidents.insert_opened(session, decision)
+            if index < number - 1:
+                for command in (
+                    Acknowledge(actor="person:lea", level=None),
+                    Resolve(actor="person:lea", version=None, verdict=Verdict.BUZZ),
+                ):
+
+                    def decided(incident: Incident, command: Any = command, at: datetime = at) -> Any:
+                        return decide(incident, command, at + timedelta(minutes=5), directory)
+
+                    incidents.execute(session, decision.incident.id, decided)
+            identifiers.append(decision.incident.id)
+    return identifiers
+
+
+def _word(index: int) -> str:
+    digits = []
+    index += len(_SYLLABLES)
+    while index:
+        index, digit = divmod(index, len(_SYLLABLES))
+        digits.append(_SYLLABLES[digit])
+    return "".join(digits)
+
+
+def _rows(
+    rng: np.random.Generator, vocabulary: Any, ranks: Any, size: int, now: datetime
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    words = rng.choice(vocabulary, size=(size, 18), p=ranks)
+    hours = rng.beta(1.2, 1.0, size) * DAYS * 24
+    brands = np.where(rng.random(size) < 1 / 3, 0, rng.integers(1, len(BRANDS), size))
+    authors, negative, risk = rng.zipf(1.4, size), rng.random(size), rng.beta(1, 6, size)
+    sources = rng.choice(len(_SOURCES), size=size, p=[0.5, 0.2, 0.1, 0.15, 0.05])
+    likes, chance = rng.poisson(2, size), rng.random(size)
+    for index in range(size):
+        at = now - timedelta(hours=float(hours[index]))
+        brand = BRANDS[brands[index]]
+        source, kind = _SOURCES[sources[index]]
+        said = " ".join(words[index]) + (f" {COMMON}" if chance[index] < 0.1 else "")
+        said += f" {RARE}" if chance[index] > 1 - 1 / 20_000 else ""
+        label = "negative" if negative[index] < 0.3 else "neutral" if negative[index] < 0.8 else "positive"
+        author = f"{int(authors[index]) % 200_000:024x}"
+        language = "fr" if chance[index] < 0.6 else "en"
+        identifier = uuid.UUID(bytes=rng.bytes(16), version=4)
+        kinds = [{"kind": "fraud", "score": 0.7}] if risk[index] > 0.6 else []
+        mention = {
+            "id": identifier, "state": "live", "revision": 1, "source": source, "source_kind": kind, "published_at": at,
+            "first_received_at": at, "wakes": True, "language": language, "brands": [brand], "author_key": author,
+            "author_followers": int(authors[index]) % 50_000, "author_role": "public", "author_name": f"name {author[-5:]}",
+            "author_id": author[-5:], "copy_key": author, "crisis_words": "", "likes": int(likes[index]), "reposts": 0,
+            "replies": 0, "native_id": identifier.hex, "text": said, "url": f"https://example.org/{identifier.hex}",
+        }  # fmt: skip
+        labels = {
+            "mention_id": identifier, "brand": brand, "published_at": at, "in_counts": True, "revision": 1,
+            "labels": "model", "relevance": 1.0, "sentiment": label, "negative": 0.5, "neutral": 0.3, "positive": 0.2,
+            "risk": float(risk[index]), "risk_kinds": kinds, "toxicity": 0.1, "embedding": rng.bytes(384),
+            "model_name": "tocsin-e5", "model_revision": "1",
+            "tokens": text_index.tokens(
+                brand=brand, text=said, source=source, source_kind=kind, language=language, author_key=author,
+                author_name=None, risk_kinds=[item["kind"] for item in kinds],
+            ),
+            "search_number": text_index.numbered(at, identifier, brand),
+        }  # fmt: skip
+        yield mention, labels
+
+
+def _write(session: Session, table: Any, rows: Sequence[dict[str, Any]], *, postgresql: bool) -> None:
+    if not postgresql:
+        session.connection().execute(insert(table.__table__), rows)
+        return
+    columns = {name: table.__table__.c[name] for name in rows[0]}
+    dialect = session.get_bind().dialect
+    bound = {name: column.type.dialect_impl(dialect).bind_processor(dialect) for name, column in columns.items()}
+    bound |= {"tokens": table.__table__.c["tokens"].type.bind_processor(dialect)} if "tokens" in columns else {}
+    driver: Any = session.connection().connection.driver_connection
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {table.__tablename__} ({', '.join(columns)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row([_bound(bound[name], value) for name, value in row.items()])
+
+
+def _bound(process: Any, value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return process(value) if process is not None and isinstance(value, str) else value
