@@ -64,8 +64,17 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/audit", ADMIN),
     # Mentions and brands.
     Door("GET", "/v1/mentions", R, of_brand=True, query="brand=acme"),
+    Door("GET", "/v1/mentions/export", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/brands", R),
     Door("GET", "/v1/brands/{brand}/timeline", R, of_brand=True),
+    Door("GET", "/v1/brands/{brand}/figures", R, of_brand=True),
+    Door("GET", "/v1/brands/{brand}/authors", R, of_brand=True),
+    Door("GET", "/v1/brands/{brand}/campaigns", R, of_brand=True),
+    Door("GET", "/v1/brands/{brand}/stories", R, of_brand=True),
+    Door("GET", "/v1/brands/{brand}/trends", R, of_brand=True),
+    Door("GET", "/v1/share-of-voice", R, of_brand=True, query="brand=acme"),
+    Door("GET", "/v1/response-times", R, of_brand=True, query="brand=acme"),
+    Door("GET", "/v1/alert-quality", R, of_brand=True, query="brand=acme"),
     # Incidents.
     Door("GET", "/v1/incidents", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/incidents/{incident_id}", R, of_brand=True),

@@ -19,8 +19,9 @@ from services.alert.evaluator import Counted
 from tocsin.clock import Clock
 from tocsin.contracts.events import AuthorRole, RiskKind, SentimentLabel, SourceKind
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.storage import blocks, counts
+from tocsin.storage import blocks, counts, stories
 from tocsin.storage.counts import ObservedRow
+from tocsin.storage.thresholds import Thresholds
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
@@ -54,7 +55,8 @@ class Counting:
             built.update(self._blocks(observations, first))
             return self._counts(observations)
 
-        dirty = counts.recount(session, brand, count, now=self._clock.now())
+        thresholds = Thresholds(risk=self._rates.risk_threshold, relevance=self._rates.relevance_threshold)
+        dirty = counts.recount(session, brand, count, now=self._clock.now(), thresholds=thresholds)
         until = max([instant, *(hour for hour in dirty if hour >= first)]) + _MOMENT
         stored = {hour: load_block(data) for hour, data in blocks.load(session, brand, first, until).items()}
         changed = {hour: keep_stories(block, stored.get(hour)) for hour, block in built.items()}
@@ -110,6 +112,8 @@ class Counting:
         rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids])
         given = book.assign(Telling(*row) for row in rows)
         blocks.save_book(session, brand, book.dump())
+        # As the evidence names them; so people find the mentions of a story.
+        stories.write(session, brand, {item: f"{told.story:016x}" for item, told in given.items()})
         return {hour: write_down(known[hour], given) for hour in new}
 
 

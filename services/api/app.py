@@ -41,6 +41,9 @@ from services.api.routes import (
     silences,
     stream,
 )
+from services.api.routes.exports import router as exports
+from services.api.routes.figures import router as figures
+from services.api.routes.responses import router as responses
 from services.api.throttle import Throttle
 from tocsin import problems
 from tocsin.access.identity_provider import IdentityProvider
@@ -141,6 +144,8 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(callbacks.router)
     app.include_router(observability_routes(surroundings.health))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    for router in (exports, figures, responses):
+        app.include_router(router, responses=problems.RESPONSES)
     # From the inside to the outside: the last one added is the first that a request comes to.
     app.add_middleware(IdempotentRequests, database=database, clock=people_clock)
     app.add_middleware(EntityTags)

@@ -43,6 +43,13 @@ def mention_filter(
     author: Annotated[
         _Words, Query(description="One of these: `author.key` of a mention, or a name, whatever case and accents.")
     ] = [],  # noqa: B006
+    story: Annotated[_Words, Query(description="One of these, by the id in `GET …/stories` or in an incident.")] = [],  # noqa: B006
+    hashtag: Annotated[_Words, Query(description="One of these hashtags.", examples=[["boycottacme"]])] = [],  # noqa: B006
+    link: Annotated[
+        list[Annotated[str, Query(max_length=2000)]],
+        Query(max_length=20, description="One of these links in its text."),
+    ] = [],  # noqa: B006
+    campaign: Annotated[_Words, Query(description="One of these, by `utm_campaign` of a link.")] = [],  # noqa: B006
     text: Annotated[
         str | None,
         Query(
@@ -69,6 +76,10 @@ def mention_filter(
         risk_at_least=risk_at_least,
         risk_kinds=tuple(risk_kind),
         authors=tuple(author),
+        stories=tuple(item for item in story if "\0" not in item),
+        hashtags=tuple(hashtag),
+        links=tuple(link),
+        campaigns=tuple(campaign),
         text=_understood(text),
     )
 

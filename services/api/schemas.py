@@ -7,10 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.spans import Bucket
 from tocsin.contracts.events import Instant, RiskKindScore, Sentiment, SentimentLabel, SentimentScores
 from tocsin.contracts.incidents import Incident, IncidentEventType, IncidentState, Level, Verdict
-from tocsin.storage.figures import Figures
 from tocsin.storage.searches import FoundMention
 
 
@@ -74,6 +72,7 @@ class MentionAnswer(Answer):
     sentiment: Sentiment | None
     risk: RiskAnswer | None
     toxicity: float | None
+    story: str | None = Field(description="Parameter `story` finds the others of it; null until it is given one.")
 
     @classmethod
     def of(cls, found: FoundMention) -> Self:
@@ -106,6 +105,7 @@ class MentionAnswer(Answer):
             sentiment=_sentiment(found),
             risk=None if found.risk is None else RiskAnswer(score=found.risk, kinds=tuple(found.risk_kinds)),
             toxicity=found.toxicity,
+            story=found.story,
         )
 
 
@@ -121,39 +121,6 @@ class SelectedMentionPage(Answer):
 
     mentions: tuple[dict[str, Any], ...]
     next: str | None
-
-
-class FiguresAnswer(Answer):
-    """What was said from `since` (included) to `until`."""
-
-    since: Instant
-    until: Instant
-    mentions: int
-    authors: int = Field(description="Different ones; where a source names none, each mention counts as one.")
-    negative: int = Field(description="Mentions of negative sentiment.")
-    harmful: int = Field(description="Mentions that are negative, or risky whatever their sentiment.")
-
-    @classmethod
-    def of(cls, figures: Figures) -> Self:
-        """From what the repository counted."""
-        return cls(
-            since=figures.since,
-            until=figures.until,
-            mentions=figures.mentions,
-            authors=figures.authors,
-            negative=figures.negative,
-            harmful=figures.harmful,
-        )
-
-
-class TimelineAnswer(Answer):
-    """Figures of one brand over time, in whole spans; days are those of `time_zone`."""
-
-    brand: str
-    bucket: Bucket
-    time_zone: str
-    complete_up_to: Instant | None = Field(description="Later spans may still grow.")
-    spans: tuple[FiguresAnswer, ...]
 
 
 class BrandAnswer(Answer):

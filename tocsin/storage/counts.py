@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from tocsin.storage import brands
+from tocsin.storage import brands, hour_figures
 from tocsin.storage.base import upsert
 from tocsin.storage.merging import BrandHour, start_of_hour
 from tocsin.storage.tables.mentions import DirtyHourTable, HourCountTable, MentionBrandTable, MentionTable
+from tocsin.storage.thresholds import Thresholds
 
 HOUR = timedelta(hours=1)
 OPENING = 280
 """Characters of a text that detection looks at."""
+_USUAL = Thresholds()
 _LONGEST_RUN = 24
 """Hours that are counted with one look at the rows."""
 
@@ -50,6 +52,9 @@ class ObservedRow(NamedTuple):
     repost: bool
     """It passes on somebody else's text and says so; unknown, so false, of a hidden mention."""
     wakes: bool
+    views: int | None
+    has_engagement: bool
+    """Whether the source gives likes, reposts or replies."""
 
 
 CountHours = Callable[[Sequence[ObservedRow]], Mapping[datetime, dict[str, Any]]]
@@ -81,8 +86,10 @@ def brands_with_dirty_hours(session: Session) -> list[str]:
     return list(session.scalars(select(DirtyHourTable.brand).distinct().order_by(DirtyHourTable.brand)))
 
 
-def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -> list[datetime]:
-    """Count the dirty hours of a brand again from its rows; returns these hours.
+def recount(
+    session: Session, brand: str, count: CountHours, *, now: datetime, thresholds: Thresholds = _USUAL
+) -> list[datetime]:
+    """Count the dirty hours of a brand again from its rows, for detection and for figures; returns these hours.
 
     The brand is locked, so that two evaluators never write an older count over a newer one. Marks are read before the rows
     and only those that were read are taken away: what a handler is just committing keeps its own mark.
@@ -92,9 +99,11 @@ def recount(session: Session, brand: str, count: CountHours, *, now: datetime) -
     if not marks:
         return []
     hours = sorted({mark.hour for mark in marks})
-    for first, last in _runs(hours):
-        counted = count(observations(session, brand, first, last + HOUR))
-        _replace(session, brand, [hour for hour in hours if first <= hour <= last], counted)
+    for first, last in runs(hours):
+        rows = observations(session, brand, first, last + HOUR)
+        again = [hour for hour in hours if first <= hour <= last]
+        _replace(session, brand, again, count(rows))
+        hour_figures.replace(session, brand, again, rows, thresholds)
     seen = sorted(mark.id for mark in marks)
     # In pieces: a database takes so many parameters and no more.
     for start in range(0, len(seen), 1000):
@@ -131,6 +140,8 @@ def observations(session: Session, brand: str, since: datetime, until: datetime)
             func.coalesce(mention.likes, 0) + func.coalesce(mention.reposts, 0) + func.coalesce(mention.replies, 0),
             or_(mention.repost_of.is_not(None), func.lower(func.substr(mention.text, 1, 4)).like("rt @")),
             mention.wakes,
+            mention.views,
+            func.coalesce(mention.likes, mention.reposts, mention.replies).is_not(None),
         )
         .select_from(MentionBrandTable.__table__.join(MentionTable.__table__, mention.id == link.mention_id))
         .where(link.brand == brand, link.published_at >= since, link.published_at < until, link.in_counts)
@@ -168,7 +179,7 @@ def _kinds(stored: str) -> tuple[str, ...]:
     return () if stored == "[]" else tuple(item["kind"] for item in json.loads(stored))
 
 
-def _runs(hours: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+def runs(hours: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
     """Neighbouring hours together, as (first, last)."""
     runs: list[tuple[datetime, datetime]] = []
     for hour in hours:

@@ -11,26 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, String, and_, case, cast, column, func, or_, select, values
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.events import AuthorRole, SentimentLabel
-from tocsin.storage.base import UtcDateTime
+from tocsin.storage import timelines
 from tocsin.storage.tables.mentions import HourCountTable, MentionBrandTable, MentionTable
+from tocsin.storage.tallies import Split, Tally
+from tocsin.storage.thresholds import Thresholds
 
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From the neural network's card: the risk from which a mention is harmful whatever its sentiment, and the relevance from
-    which it is about the brand (both 0–1)."""
-
-    risk: float = 0.5
-    relevance: float = 0.5
+__all__ = ["Figures", "Thresholds", "count_spans", "harmful", "mentions_by_hour", "not_own", "split_spans"]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was said of a brand from `since` (included) to `until`."""
+    """What was said of a brand from `since` (included) to `until`; docs/figures.md defines each figure."""
 
     since: datetime
     until: datetime
@@ -41,52 +36,60 @@ class Figures:
     """Mentions of negative sentiment."""
     harmful: int = 0
     """Mentions that are negative, or of a risk at or above the threshold."""
+    neutral: int = 0
+    positive: int = 0
+    engagement: float = 0.0
+    with_engagement: int = 0
+    reach: float = 0.0
+    with_reach: int = 0
+
+    @property
+    def net_sentiment(self) -> float | None:
+        """(positive − negative) ÷ labelled mentions, −1 to 1; None without labelled mentions."""
+        labelled = self.negative + self.neutral + self.positive
+        return (self.positive - self.negative) / labelled if labelled else None
 
 
 def count_spans(session: Session, brand: str, edges: Sequence[datetime], *, thresholds: Thresholds) -> list[Figures]:
-    """Figures between each two neighbours of `edges` (ascending).
-
-    Counted from the rows in one statement, so an author who wrote twice in a span is one author there.
-    """
-    spans = list(itertools.pairwise(edges))
-    if not spans:
-        return []
-    span = (
-        values(
-            column("position", Integer),
-            column("since", UtcDateTime()),
-            column("until", UtcDateTime()),
-            name="span",
-        )
-        .data([(position, since, until) for position, (since, until) in enumerate(spans)])
-        .cte()
-    )
-    labels = MentionBrandTable
-    author = func.coalesce(MentionTable.author_key, cast(MentionTable.id, String))
-    rows = session.execute(
-        select(
-            span.c.position,
-            func.count(labels.mention_id),
-            func.count(func.distinct(author)),
-            func.sum(case((labels.sentiment == SentimentLabel.NEGATIVE, 1), else_=0)),
-            func.sum(case((harmful(thresholds.risk), 1), else_=0)),
-        )
-        .select_from(span)
-        .join(
-            labels,
-            and_(labels.brand == brand, labels.published_at >= span.c.since, labels.published_at < span.c.until),
-        )
-        .join(MentionTable, MentionTable.id == labels.mention_id)
-        .where(labels.in_counts, labels.relevance >= thresholds.relevance, not_own())
-        .group_by(span.c.position)
-    ).all()
-    counted = {row[0]: row for row in rows}
+    """Figures between each two neighbours of `edges` (ascending); an author who wrote twice in a span is one author there."""
+    spans = timelines.tally_spans(session, brand, edges, split=None, thresholds=thresholds)
     return [
-        Figures(since, until, *(int(number) for number in counted[position][1:]))
-        if position in counted
-        else Figures(since, until)
-        for position, (since, until) in enumerate(spans)
+        _figures(since, until, tallies.get("", Tally()))
+        for (since, until), tallies in zip(itertools.pairwise(edges), spans, strict=True)
     ]
+
+
+def split_spans(
+    session: Session, brand: str, edges: Sequence[datetime], *, split: Split, thresholds: Thresholds
+) -> list[tuple[Figures, dict[str, Figures]]]:
+    """The same, and apart by value of a split; a value without a mention in a span is left out there."""
+    spans = timelines.tally_spans(session, brand, edges, split=split, thresholds=thresholds)
+    found = []
+    for (since, until), tallies in zip(itertools.pairwise(edges), spans, strict=True):
+        # Every mention has one value of a split, so all of them together are the whole.
+        whole = Tally()
+        for tally in tallies.values():
+            whole.unite(tally)
+        parts = {value: _figures(since, until, tally) for value, tally in sorted(tallies.items())}
+        found.append((_figures(since, until, whole), parts))
+    return found
+
+
+def _figures(since: datetime, until: datetime, tally: Tally) -> Figures:
+    return Figures(
+        since=since,
+        until=until,
+        mentions=tally.mentions,
+        authors=tally.authors,
+        negative=tally.negative,
+        harmful=tally.harmful,
+        neutral=tally.neutral,
+        positive=tally.positive,
+        engagement=tally.engagement,
+        with_engagement=tally.with_engagement,
+        reach=tally.reach,
+        with_reach=tally.with_reach,
+    )
 
 
 def mentions_by_hour(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, int]:

@@ -6,18 +6,20 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from tocsin.storage import counts, text_index
+from tocsin.storage import campaigns, counts, stories, text_index
 from tocsin.storage.base import Base, upsert
+from tocsin.storage.link_parts import campaign_tags
 from tocsin.storage.merging import BrandHour, Effect, Known, Received, Removed, receive, remove
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
 
 _AT_ONCE = 500
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 TOMBSTONES_OUTLIVE = timedelta(hours=1)
 """How long a tombstone stays after the stream is complete past it."""
 
@@ -118,7 +120,8 @@ def forget_published_before(session: Session, before: datetime, limit: int = 100
     old = (
         select(MentionTable.id)
         .where(MentionTable.published_at < before)
-        .order_by(MentionTable.id)
+        # The oldest first, as the index has them: nothing is sorted, however much is past its time.
+        .order_by(MentionTable.published_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("old")
@@ -129,7 +132,9 @@ def forget_published_before(session: Session, before: datetime, limit: int = 100
         .returning(MentionTable.id)
         .execution_options(synchronize_session=False)
     )
-    return len(gone.all())
+    forgotten = list(gone.scalars())
+    stories.forget(session, forgotten)
+    return len(forgotten)
 
 
 def brands_of(session: Session, identifiers: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
@@ -162,6 +167,7 @@ def _save(session: Session, changed: Sequence[Known]) -> None:
         return
     session.execute(update(MentionTable), [_columns(item.row) for item in changed])
     dropped = [(item.row.id, brand) for item in changed for brand in item.dropped]
+    stories.forget(session, [item.row.id for item in changed if item.dropped and not item.links])
     if dropped:
         table = MentionBrandTable.__table__
         session.connection().execute(
@@ -169,6 +175,15 @@ def _save(session: Session, changed: Sequence[Known]) -> None:
             [{"of_mention": mention, "of_brand": brand} for mention, brand in dropped],
         )
     _index(session, changed)
+    # What the platform deleted keeps its campaigns, as it keeps its counts; its links are gone.
+    campaigns.write(
+        session,
+        {
+            (item.row.id, item.row.published_at or _NEVER): campaign_tags(item.row.text, item.row.url)
+            for item in changed
+            if item.row.state != MentionState.DELETED
+        },
+    )
     links = [_columns(link) for item in changed for link in item.links.values()]
     if links:
         statement = upsert(session, MentionBrandTable)
@@ -195,6 +210,7 @@ def _index(session: Session, changed: Sequence[Known]) -> None:
                 author_key=row.author_key,
                 author_name=row.author_name,
                 risk_kinds=[kind["kind"] for kind in link.risk_kinds],
+                url=row.url,
             )
     if session.get_bind().dialect.name == "sqlite":
         _number(session, [link for item in changed for link in item.links.values()])

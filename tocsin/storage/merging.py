@@ -34,6 +34,9 @@ _IDENTITY = ("id", "state", "removed_revision", "removed_why", "removed_at")
 _EMPTY = {"wakes": False, "brands": [], "copy_key": "", "crisis_words": ""}
 """What columns of content that cannot be null hold without content."""
 
+MOST_COUNTED = 10**15
+"""Likes, followers and the like that a source claims beyond it are taken for so many: sums of them must fit into 64 bits."""
+
 BrandHour = tuple[str, datetime]
 """A brand and the start of an hour, UTC."""
 
@@ -186,8 +189,11 @@ def _merge_receipt(known: Known, received: Received) -> None:
     observed = engagement.observed_at or received.received_at
     if row.engagement_at is None or observed > row.engagement_at:
         row.engagement_at = observed
-        row.likes, row.reposts = engagement.likes, engagement.reposts
-        row.replies, row.views = engagement.replies, engagement.views
+        seen = (engagement.likes, engagement.reposts, engagement.replies, engagement.views)
+        counted = tuple(None if number is None else min(number, MOST_COUNTED) for number in seen)
+        if counted != (row.likes, row.reposts, row.replies, row.views):
+            row.likes, row.reposts, row.replies, row.views = counted
+            known.counts_changed = True
         known.changed = True
 
 
@@ -202,7 +208,9 @@ def _take_content(known: Known, received: Received) -> None:
     row.repost_of, row.conversation_id = mention.repost_of, mention.conversation_id
     row.author_key = author_key(mention.source, mention.author.id)
     row.author_id, row.author_name = mention.author.id, mention.author.name
-    row.author_followers, row.author_role = mention.author.followers, mention.author.role
+    followers = mention.author.followers
+    row.author_followers = None if followers is None else min(followers, MOST_COUNTED)
+    row.author_role = mention.author.role
     row.rating_value = mention.rating.value if mention.rating else None
     row.rating_best = mention.rating.best if mention.rating else None
     row.media = [item.model_dump(exclude_none=True) for item in mention.media] or None

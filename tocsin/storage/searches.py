@@ -34,10 +34,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from tocsin.contracts.events import SentimentLabel
-from tocsin.storage import text_index
-from tocsin.storage.figures import Thresholds, harmful, not_own
+from tocsin.storage import link_parts, text_index
+from tocsin.storage.figures import harmful, not_own
+from tocsin.storage.tables.figures import MentionStoryTable
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.text_queries import TextQuery
+from tocsin.storage.thresholds import Thresholds
 
 
 class Sort(StrEnum):
@@ -72,6 +74,14 @@ class MentionFilter:
     risk_kinds: Sequence[str] = ()
     authors: Sequence[str] = ()
     """Keys of authors (`FoundMention.author_key`), or names, whatever the case and accents."""
+    hashtags: Sequence[str] = ()
+    """Without their sign, whatever the case and accents."""
+    links: Sequence[str] = ()
+    """In a text; what says only where somebody clicked does not matter (`tocsin.storage.link_parts.plain`)."""
+    campaigns: Sequence[str] = ()
+    """`utm_campaign` of a link."""
+    stories: Sequence[str] = ()
+    """As the evidence of an alert and `tocsin.storage.stories` name them."""
     text: TextQuery | None = None
 
 
@@ -121,6 +131,8 @@ class FoundMention:
     copy_key: str
     explanation: Sequence[dict[str, Any]] | None = None
     """`{start, end, weight}` of the words that moved its risk, places in `text`; None where nobody looked."""
+    story: str | None = None
+    """None where it was not given one yet."""
 
     @property
     def engagement(self) -> float:
@@ -215,7 +227,13 @@ _COLUMNS = (
     MentionBrandTable.toxicity,
     MentionTable.copy_key,
     MentionBrandTable.explanation,
+    MentionStoryTable.story,
 )
+
+
+def count_mentions(session: Session, wanted: MentionFilter) -> int:
+    """How many mentions a search finds."""
+    return session.execute(_chosen(session, wanted).with_only_columns(func.count())).scalar_one()
 
 
 def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
@@ -237,6 +255,11 @@ def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
     chosen = select(*_COLUMNS).select_from(
         CrossJoin(origin, MentionTable.__table__, MentionTable.id == labels.mention_id)
     )
+    told = MentionStoryTable
+    chosen = chosen.outerjoin(told, and_(told.mention_id == labels.mention_id, told.brand == labels.brand))
+    if wanted.stories:
+        of_stories = select(told.mention_id).where(told.brand == wanted.brand, told.story.in_(wanted.stories))
+        conditions.append(labels.mention_id.in_(of_stories))
     if wanted.since is not None:
         conditions.append(labels.published_at >= wanted.since)
     if wanted.until is not None:
@@ -249,7 +272,10 @@ def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
 
 
 def _needs_index(wanted: MentionFilter) -> bool:
-    asked = (wanted.sources, wanted.source_kinds, wanted.languages, wanted.risk_kinds, wanted.authors)
+    asked = (
+        wanted.sources, wanted.source_kinds, wanted.languages, wanted.risk_kinds, wanted.authors,
+        wanted.hashtags, wanted.links, wanted.campaigns,
+    )  # fmt: skip
     return any(asked) or wanted.text is not None
 
 
@@ -261,6 +287,9 @@ def _facets(wanted: MentionFilter) -> list[list[str]]:
         [text_index.facet("source_kind", kind) for kind in wanted.source_kinds],
         [text_index.facet("language", language.lower()) for language in wanted.languages],
         [text_index.facet("risk_kind", kind) for kind in wanted.risk_kinds],
+        [text_index.facet("hashtag", text_index.folded_hashtag(tag)) for tag in wanted.hashtags],
+        [text_index.facet("link", link_parts.plain(link)) for link in wanted.links],
+        [text_index.facet("campaign", campaign) for campaign in wanted.campaigns],
         [
             item
             for author in wanted.authors

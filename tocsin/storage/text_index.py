@@ -1,8 +1,8 @@
 """The full-text index: what of a mention is found by its words, and by where it comes from; the same on both databases.
 
 Each row of `mention_brands` has its *tokens*: the folded words of the text (`tocsin.storage.text_queries`), and a *facet* for
-each thing that is asked for by equality: brand, source, kind of source, language, author, risk kinds. A facet is a digest behind
-an equals sign, which no word is. So any mixture of filters is one look into one inverted index.
+each thing that is asked for by equality: brand, source, kind of source, language, author, risk kinds, hashtags, links, campaigns.
+A facet is a digest behind an equals sign, which no word is. So any mixture of filters is one look into one inverted index.
 
 - PostgreSQL keeps them as `tsvector` under a GIN index. It is built here and not by a text search configuration, which
   would cut and fold otherwise than SQLite.
@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tocsin.folding import Folded
+from tocsin.storage import link_parts
 from tocsin.storage.text_queries import Term, TextQuery, words_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,6 +76,11 @@ def name_facet(name: str) -> str:
     return facet("author_name", Folded.of(name.strip().removeprefix("@")).text)
 
 
+def folded_hashtag(tag: str) -> str:
+    """A hashtag as it is indexed, from however it was typed."""
+    return Folded.of(tag.strip().lstrip("#＃")).text
+
+
 def tokens(
     *,
     brand: str,
@@ -85,11 +91,15 @@ def tokens(
     author_key: str | None,
     author_name: str | None,
     risk_kinds: Iterable[str],
+    url: str | None = None,
 ) -> str:
     """Everything that one mention of one brand is found by; no text, no words."""
     found = _within_bounds(words_of(text or ""))
     facets = [facet("brand", brand), *language_facets(language)]
     facets += [facet("risk_kind", kind) for kind in risk_kinds]
+    facets += [facet("hashtag", tag) for tag in link_parts.hashtags_of(text)]
+    facets += [facet("link", link_parts.plain(link)) for link in link_parts.links_of(text)]
+    facets += [facet("campaign", tag.campaign) for tag in link_parts.campaign_tags(text, url) if tag.campaign]
     if source is not None:
         facets.append(facet("source", source))
     if source_kind is not None:

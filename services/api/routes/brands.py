@@ -6,26 +6,23 @@ from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from services.api.commands import sees_incident
 from services.api.context import Context
-from services.api.permission import Reader, unknown_brand
-from services.api.schemas import BrandAnswer, BrandList, FiguresAnswer, TimelineAnswer
-from services.api.spans import Bucket, TooManySpans, edges
+from services.api.figure_answers import SpanAnswer, TimelineAnswer
+from services.api.periods import VisibleBrand, annotations_of
+from services.api.permission import Reader
+from services.api.schemas import BrandAnswer, BrandList
+from services.api.spans import Bucket, TooManySpans, Unit, edges
 from tocsin.contracts.events import Instant
 from tocsin.contracts.incidents import Level
 from tocsin.problems import Problem
 from tocsin.storage import brands, incidents
-from tocsin.storage.figures import count_spans
+from tocsin.storage.figures import count_spans, split_spans
+from tocsin.storage.tallies import Split
 
 router = APIRouter(tags=["brands"])
-
-_SHOWN_BY_DEFAULT = {
-    Bucket.FIVE_MINUTES: timedelta(hours=6),
-    Bucket.HOUR: timedelta(days=1),
-    Bucket.DAY: timedelta(days=30),
-}
 
 
 @router.get("/v1/brands", summary="How each brand stands")
@@ -62,29 +59,49 @@ def list_brands(*, context: Context, principal: Reader) -> BrandList:
 def timeline(
     *,
     context: Context,
-    principal: Reader,
-    brand: Annotated[str, Path(max_length=100)],
+    _principal: Reader,
+    brand: VisibleBrand,
     since: Annotated[Instant | None, Query(description="Default: some time before `until`, by the bucket.")] = None,
     until: Annotated[Instant | None, Query(description="Default: now.")] = None,
-    bucket: Bucket = Bucket.HOUR,
+    bucket: Annotated[
+        str,
+        Query(
+            pattern=Bucket.PATTERN,
+            description="`5min`, `hour`, `6hour`, `day`, `week`, `month`, or any number of these; at most 1,000 spans.",
+            examples=["hour"],
+        ),
+    ] = "hour",
+    split: Annotated[Split | None, Query(description="Tell the figures apart by this, too.")] = None,
 ) -> TimelineAnswer:
-    """Mentions, authors, negative and harmful mentions in whole spans, from the one with `since` to the one with `until`."""
-    if not context.sees(principal, brand):
-        raise unknown_brand(brand)
+    """All figures in whole spans, from the one with `since` to the one with `until`; days, weeks and months are the brand's."""
     settings = context.configuration.brand(brand)
     zone = settings.time_zone if settings else "UTC"
     end = until or context.clock.now()
     try:
-        borders = edges(since or end - _SHOWN_BY_DEFAULT[bucket], end, bucket, ZoneInfo(zone))
+        length = Bucket.parse(bucket)
+        borders = edges(since or end - _shown_by_default(length), end, length, ZoneInfo(zone))
     except (TooManySpans, ValueError, OverflowError) as error:
         raise Problem(422, detail=str(error), errors=[{"field": "since", "message": str(error)}]) from error
     with context.database.read() as session:
-        figures = count_spans(session, brand, borders, thresholds=context.thresholds)
+        spans: list[SpanAnswer]
+        if split is None:
+            counted = count_spans(session, brand, borders, thresholds=context.thresholds)
+            spans = [SpanAnswer.of_span(whole, None) for whole in counted]
+        else:
+            apart = split_spans(session, brand, borders, split=split, thresholds=context.thresholds)
+            spans = [SpanAnswer.of_span(whole, parts) for whole, parts in apart]
         complete = context.complete_up_to(session)
     return TimelineAnswer(
         brand=brand,
-        bucket=bucket,
+        bucket=str(length),
         time_zone=zone,
+        split=split,
         complete_up_to=complete,
-        spans=tuple(FiguresAnswer.of(item) for item in figures),
+        annotations=annotations_of(context, brand, borders[0], borders[-1]),
+        spans=tuple(spans),
     )
+
+
+def _shown_by_default(bucket: Bucket) -> timedelta:
+    """24 hours in hours, 30 days in days, and about as many spans of any other length."""
+    return {Unit.MINUTE: 72, Unit.HOUR: 24, Unit.DAY: 30, Unit.WEEK: 26, Unit.MONTH: 12}[bucket.unit] * bucket.length

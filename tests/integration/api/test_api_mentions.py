@@ -145,7 +145,15 @@ def test_a_span_counts_mentions_authors_negative_and_harmful_ones(
         "mentions": 5,
         "authors": 4,
         "negative": 1,
+        "neutral": 4,
+        "positive": 0,
         "harmful": 2,
+        "net_sentiment": -0.2,
+        "engagement": None,
+        "with_engagement": 0,
+        "reach": 50,
+        "with_reach": 5,
+        "parts": None,
     }
 
 

@@ -59,3 +59,28 @@ def test_an_end_before_the_beginning_is_refused() -> None:
 def test_more_spans_than_an_answer_has_are_refused_before_they_are_made() -> None:
     with pytest.raises(TooManySpans, match="longer bucket"):
         edges(at("1970-01-01T00:00+00:00"), at("2026-03-10T10:00+00:00"), Bucket.FIVE_MINUTES, PARIS)
+
+
+@pytest.mark.parametrize(
+    ("text", "begin", "end", "borders"),
+    [
+        ("15min", "2026-03-10T10:20+00:00", "2026-03-10T10:35+00:00", ["10T10:15", "10T10:30", "10T10:45"]),
+        ("6hour", "2026-03-10T07:00+00:00", "2026-03-10T13:00+00:00", ["10T06:00", "10T12:00", "10T18:00"]),
+        ("2day", "2026-03-10T07:00+00:00", "2026-03-12T13:00+00:00", ["09T23:00", "11T23:00", "13T23:00"]),
+        ("week", "2026-03-10T07:00+00:00", "2026-03-17T13:00+00:00", ["08T23:00", "15T23:00", "22T23:00"]),
+        ("month", "2026-03-10T07:00+00:00", "2026-03-17T13:00+00:00", ["02-28T23:00", "03-31T22:00"]),
+    ],
+)
+def test_any_number_of_any_unit_is_a_bucket(text: str, begin: str, end: str, borders: list[str]) -> None:
+    bucket = Bucket.parse(text)
+    found = edges(at(begin), at(end), bucket, PARIS)
+    assert [border.isoformat()[5:16] for border in found] == [
+        border if border[2] == "-" else f"03-{border}" for border in borders
+    ]
+    assert str(bucket) == text
+
+
+@pytest.mark.parametrize("text", ["", "00hour", "-1day", "1.5hour", "fortnight", "12345day", "day ", "hours"])
+def test_what_is_no_bucket_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as"):
+        Bucket.parse(text)

@@ -1,0 +1,73 @@
+"""How many different authors: counts that can be united, exact while they are few; pure.
+
+A mention's figures can be added up, its authors cannot: who writes on Monday and on Tuesday is one author of the week. So each
+hour keeps a set that unites with others: the authors' 64-bit digests while they are at most `MOST_EXACT`, beyond it a HyperLogLog
+(Flajolet et al. 2007) of 4,096 registers with linear counting for small numbers, whose standard error is 1.04/√4096 = 1.6 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_EXACT = 1024
+"""Authors of one hour that are kept one by one (8 bytes each)."""
+_BITS = 12
+_REGISTERS = 1 << _BITS
+_ALPHA = 0.7213 / (1 + 1.079 / _REGISTERS)
+_EXACT, _ESTIMATED = b"\x01", b"\x02"
+
+
+def digest(author: str) -> int:
+    """The 64 bits that stand for an author."""
+    return int.from_bytes(blake2b(author.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def pack(digests: Iterable[int]) -> bytes:
+    """The authors of one hour, as they are kept."""
+    known = np.fromiter(set(digests), dtype=np.uint64)
+    if len(known) <= MOST_EXACT:
+        return _EXACT + np.sort(known).astype("<u8").tobytes()
+    return _ESTIMATED + _registers(known).tobytes()
+
+
+def count(packed: Iterable[bytes]) -> int:
+    """How many different authors there are in all of these together; exact where each of them is."""
+    exact: list[NDArray[Any]] = []
+    registers: NDArray[np.uint8] | None = None
+    for one in packed:
+        body = memoryview(one)[1:]
+        if one[:1] == _EXACT:
+            exact.append(np.frombuffer(body, dtype="<u8"))
+        else:
+            found = np.frombuffer(body, dtype=np.uint8)
+            registers = found.copy() if registers is None else np.maximum(registers, found, out=registers)
+    together = np.unique(np.concatenate(exact)) if exact else np.empty(0, dtype=np.uint64)
+    if registers is None:
+        return len(together)
+    return _estimate(np.maximum(registers, _registers(together.astype(np.uint64))))
+
+
+def _registers(digests: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    registers = np.zeros(_REGISTERS, dtype=np.uint8)
+    if len(digests):
+        index = (digests & np.uint64(_REGISTERS - 1)).astype(np.int64)
+        rest = digests >> np.uint64(_BITS)
+        # The position of the lowest set bit, from 1; floats hold a power of two exactly.
+        lowest = np.bitwise_and(rest, ~rest + np.uint64(1))
+        rank = np.where(lowest > 0, np.log2(np.maximum(lowest, np.uint64(1)).astype(np.float64)) + 1, 64 - _BITS + 1)
+        np.maximum.at(registers, index, rank.astype(np.uint8))
+    return registers
+
+
+def _estimate(registers: NDArray[np.uint8]) -> int:
+    raw = _ALPHA * _REGISTERS**2 / float(np.sum(np.exp2(-registers.astype(np.float64))))
+    empty = int(np.count_nonzero(registers == 0))
+    if raw <= 2.5 * _REGISTERS and empty:
+        return round(_REGISTERS * math.log(_REGISTERS / empty))
+    return round(raw)

@@ -1,0 +1,154 @@
+"""How fast people were, and how right the bell was: figures of incidents. docs/figures.md defines each."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tocsin.contracts.events import AuthorRole
+from tocsin.contracts.incidents import Incident, IncidentEventType, Verdict
+from tocsin.contracts.room import Room
+from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.room import RoomTable
+
+BY_PEOPLE = ("person:", "key:")
+"""Whom an incident was opened by where the bell had not rung: it missed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTimes:
+    """Seconds of one incident; None where it did not happen (yet), or is not known."""
+
+    incident_id: uuid.UUID
+    brand: str
+    opened_at: datetime
+    verdict: Verdict | None
+    declared: bool
+    """A person opened it."""
+    notice: float | None
+    """From the first mention of its main story to its opening."""
+    acknowledge: float | None
+    """From its opening to the first acknowledgement."""
+    first_answer: float | None
+    """From its opening to the first post of an account of the brand's own."""
+    first_statement: float | None
+    """From its opening to the first statement that went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuality:
+    """How often the bell was right, by what people said of incidents afterwards."""
+
+    rung: int
+    """Incidents that detection or a watch rule opened."""
+    declared: int
+    """Incidents that people opened because the bell had not rung: misses."""
+    verdicts: Mapping[Verdict, int]
+    """Of those that the bell rang, and that have one."""
+    precision: float | None
+    """Crises and those that were noticed too late, of all that were rung and have a verdict."""
+    missed: int
+    """Declared ones that were a crisis (or have no verdict yet), and rung ones that came too late."""
+
+
+def response_times(session: Session, brands: Collection[str], since: datetime, until: datetime) -> list[ResponseTimes]:
+    """For each incident of these brands that opened from `since` (included) to `until`, the oldest first."""
+    rows = session.execute(
+        select(IncidentTable.id, IncidentTable.brand, IncidentTable.opened_at, IncidentTable.details)
+        .where(
+            IncidentTable.brand.in_(sorted(brands)), IncidentTable.opened_at >= since, IncidentTable.opened_at < until
+        )
+        .order_by(IncidentTable.opened_at, IncidentTable.id)
+    ).all()
+    return [_times(session, Incident.model_validate(row.details)) for row in rows]
+
+
+def alert_quality(times: Collection[ResponseTimes]) -> AlertQuality:
+    """Precision and misses of these incidents."""
+    rung = [item for item in times if not item.declared]
+    verdicts = Counter(item.verdict for item in rung if item.verdict is not None)
+    judged = sum(verdicts.values())
+    right = verdicts[Verdict.CRISIS] + verdicts[Verdict.TOO_LATE]
+    missed = sum(item.declared and item.verdict in (None, Verdict.CRISIS, Verdict.TOO_LATE) for item in times)
+    return AlertQuality(
+        rung=len(rung),
+        declared=len(times) - len(rung),
+        verdicts={verdict: verdicts[verdict] for verdict in Verdict},
+        precision=right / judged if judged else None,
+        missed=missed + verdicts[Verdict.TOO_LATE],
+    )
+
+
+def _times(session: Session, incident: Incident) -> ResponseTimes:
+    opener, acknowledged = _events(session, incident.id)
+    return ResponseTimes(
+        incident_id=incident.id,
+        brand=incident.brand,
+        opened_at=incident.opened_at,
+        verdict=incident.verdict,
+        declared=opener.startswith(BY_PEOPLE),
+        notice=_seconds(_beginning(incident), incident.opened_at),
+        acknowledge=_seconds(incident.opened_at, acknowledged),
+        first_answer=_seconds(incident.opened_at, _first_own_post(session, incident)),
+        first_statement=_seconds(incident.opened_at, _first_statement(session, incident.id)),
+    )
+
+
+def _events(session: Session, incident_id: uuid.UUID) -> tuple[str, datetime | None]:
+    rows = session.execute(
+        select(IncidentEventTable.type, IncidentEventTable.at, IncidentEventTable.actor)
+        .where(
+            IncidentEventTable.incident_id == incident_id,
+            IncidentEventTable.type.in_((IncidentEventType.OPENED, IncidentEventType.ACKNOWLEDGED)),
+        )
+        .order_by(IncidentEventTable.sequence)
+    ).all()
+    opener = next((row.actor for row in rows if row.type == IncidentEventType.OPENED), "")
+    return opener, next((row.at for row in rows if row.type == IncidentEventType.ACKNOWLEDGED), None)
+
+
+def _beginning(incident: Incident) -> datetime | None:
+    """When its main story's first mention was published, as the evidence says it."""
+    stories = incident.evidence.get("stories") or []
+    first = stories[0].get("first_at") if stories and isinstance(stories[0], dict) else None
+    try:
+        return datetime.fromisoformat(first) if isinstance(first, str) else None
+    except ValueError:
+        return None
+
+
+def _first_own_post(session: Session, incident: Incident) -> datetime | None:
+    until = incident.resolved_at
+    chosen = (
+        select(func.min(MentionBrandTable.published_at))
+        .join(MentionTable, MentionTable.id == MentionBrandTable.mention_id)
+        .where(
+            MentionBrandTable.brand == incident.brand,
+            MentionBrandTable.published_at >= incident.opened_at,
+            MentionBrandTable.in_counts,
+            MentionTable.author_role == AuthorRole.OWN,
+        )
+    )
+    if until is not None:
+        chosen = chosen.where(MentionBrandTable.published_at <= until)
+    found: datetime | None = session.execute(chosen).scalar_one_or_none()
+    return found
+
+
+def _first_statement(session: Session, incident_id: uuid.UUID) -> datetime | None:
+    details = session.execute(
+        select(RoomTable.details).where(RoomTable.incident_id == incident_id)
+    ).scalar_one_or_none()
+    statements = Room.model_validate(details).statements if details else ()
+    return min((item.published_at for item in statements if item.published_at is not None), default=None)
+
+
+def _seconds(since: datetime | None, until: datetime | None) -> float | None:
+    return None if since is None or until is None else max(0.0, (until - since).total_seconds())

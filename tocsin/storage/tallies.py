@@ -1,0 +1,180 @@
+"""What is added up over mentions: figures of an hour, of five minutes, of a span; pure.
+
+docs/figures.md defines every figure with its unit.
+"""
+
+from __future__ import annotations
+
+import base64
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tocsin.contracts.events import AuthorRole, SentimentLabel
+from tocsin.storage import distinct
+from tocsin.storage.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from tocsin.storage.counts import ObservedRow
+
+SLOT = timedelta(minutes=5)
+NUMBERS = (
+    "mentions", "negative", "neutral", "positive", "harmful", "engagement", "with_engagement", "reach", "with_reach",
+)  # fmt: skip
+"""The names of `Tally.numbers`, in their order."""
+
+
+class Split(StrEnum):
+    """By what figures are told apart."""
+
+    SENTIMENT = "sentiment"
+    SOURCE = "source"
+    LANGUAGE = "language"
+    """Primary tag: `pt` for `pt-BR`; `und` where the language is unknown."""
+    SOURCE_KIND = "source_kind"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over mentions that count, and who wrote them."""
+
+    mentions: int = 0
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
+    harmful: int = 0
+    engagement: float = 0.0
+    with_engagement: int = 0
+    """Mentions whose source gives it."""
+    reach: float = 0.0
+    with_reach: int = 0
+    packed_authors: list[bytes] = field(default_factory=list)
+    """As `tocsin.storage.distinct` packs them."""
+    digests: set[int] = field(default_factory=set)
+    """Authors of rows that were counted one by one."""
+
+    def add(self, row: ObservedRow, thresholds: Thresholds) -> None:
+        """Count one mention that `counts`."""
+        self.mentions += 1
+        negative = row.sentiment == SentimentLabel.NEGATIVE
+        self.negative += negative
+        self.neutral += row.sentiment == SentimentLabel.NEUTRAL
+        self.positive += row.sentiment == SentimentLabel.POSITIVE
+        self.harmful += negative or (row.risk is not None and row.risk >= thresholds.risk)
+        if row.has_engagement:
+            self.engagement += row.engagement
+            self.with_engagement += 1
+        seen = row.followers if row.views is None else row.views
+        if seen is not None:
+            self.reach += seen
+            self.with_reach += 1
+        self.digests.add(distinct.digest(row.author_key or f"?{row.mention_id}"))
+
+    def take(self, numbers: Sequence[Any], packed: bytes) -> None:
+        """Add what `numbers` and `packed` of another said."""
+        self.mentions += numbers[0]
+        self.negative += numbers[1]
+        self.neutral += numbers[2]
+        self.positive += numbers[3]
+        self.harmful += numbers[4]
+        self.engagement += numbers[5]
+        self.with_engagement += numbers[6]
+        self.reach += numbers[7]
+        self.with_reach += numbers[8]
+        self.packed_authors.append(packed)
+
+    def unite(self, other: Tally) -> None:
+        """Add all of another, whose mentions are others."""
+        self.packed_authors.extend(other.packed_authors)
+        self.take(other.numbers, distinct.pack(other.digests))
+
+    @property
+    def numbers(self) -> tuple[int, int, int, int, int, float, int, float, int]:
+        """The sums, in the order in which they are kept."""
+        return (
+            self.mentions, self.negative, self.neutral, self.positive, self.harmful,
+            self.engagement, self.with_engagement, self.reach, self.with_reach,
+        )  # fmt: skip
+
+    @property
+    def authors(self) -> int:
+        """Different authors; exact, or within 1.6 % (standard error) where an hour had more than 1,024."""
+        return distinct.count([*self.packed_authors, *([distinct.pack(self.digests)] if self.digests else [])])
+
+
+@dataclass(slots=True)
+class HourTally:
+    """One hour (or less) of one value of a split: its whole, and each five minutes of it."""
+
+    whole: Tally = field(default_factory=Tally)
+    slots: dict[int, Tally] = field(default_factory=dict)
+
+    def add(self, row: ObservedRow, thresholds: Thresholds) -> None:
+        """Count one mention of this hour."""
+        self.whole.add(row, thresholds)
+        self.slots.setdefault(row.at.minute // 5, Tally()).add(row, thresholds)
+
+    def slots_to_json(self) -> list[list[Any]]:
+        """`[slot, numbers…, authors]` for each five minutes with a mention."""
+        return [
+            [slot, *tally.numbers, base64.b85encode(distinct.pack(tally.digests)).decode()]
+            for slot, tally in sorted(self.slots.items())
+        ]
+
+
+def slots_from_json(stored: Iterable[Sequence[Any]]) -> Iterable[tuple[int, Sequence[Any], bytes]]:
+    """The inverse: slot, numbers, packed authors."""
+    for slot, *numbers, authors in stored:
+        yield slot, numbers, base64.b85decode(authors)
+
+
+def counts(row: ObservedRow, thresholds: Thresholds) -> bool:
+    """Whether a mention is in the figures: about the brand, and not the brand's own."""
+    return row.relevance >= thresholds.relevance and row.role != AuthorRole.OWN
+
+
+def value_of(row: ObservedRow, split: Split | None) -> str:
+    """The value of a split that a mention has; empty without a split."""
+    match split:
+        case None:
+            return ""
+        case Split.SENTIMENT:
+            return row.sentiment or "unlabelled"
+        case Split.SOURCE:
+            return row.source
+        case Split.SOURCE_KIND:
+            return row.source_kind
+        case Split.LANGUAGE:
+            return (row.language or "und").replace("_", "-").split("-", 1)[0].lower()
+
+
+def tally_hours(
+    rows: Iterable[ObservedRow], thresholds: Thresholds
+) -> Mapping[datetime, Mapping[tuple[str, str], HourTally]]:
+    """Tallies by hour (its start), and by split and value: the whole and every split at once."""
+    hours: dict[datetime, dict[tuple[str, str], HourTally]] = {}
+    for row in rows:
+        if not counts(row, thresholds):
+            continue
+        values = hours.setdefault(row.at.replace(minute=0, second=0, microsecond=0), {})
+        for split in (None, *Split):
+            key = ("" if split is None else split.value, value_of(row, split))
+            values.setdefault(key, HourTally()).add(row, thresholds)
+    return hours
+
+
+Spans = list[dict[str, Tally]]
+"""For each span, tallies by value of a split."""
+
+
+def add_rows(
+    spans: Spans, edges: Sequence[datetime], rows: Iterable[ObservedRow], split: Split | None, thresholds: Thresholds
+) -> None:
+    """Count rows, one by one, into the spans between `edges` that they are in."""
+    for row in rows:
+        position = bisect_right(edges, row.at) - 1
+        if 0 <= position < len(spans) and counts(row, thresholds):
+            spans[position].setdefault(value_of(row, split), Tally()).add(row, thresholds)
