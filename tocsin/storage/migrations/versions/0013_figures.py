@@ -1,7 +1,7 @@
 """Figures by hour, counted beforehand, campaigns and stories of mentions; every hour that can be is counted again.
 
-Revision ID: 0011_figures
-Revises: 0010_commands
+Revision ID: 0013_figures
+Revises: 0012_explanation
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from tocsin.storage.base import Json, UtcDateTime, Word
 
-revision = "0011_figures"
-down_revision = "0010_commands"
+revision = "0013_figures"
+down_revision = "0012_explanation"
 branch_labels = None
 depends_on = None
 
