@@ -108,10 +108,6 @@ def approve_holding(
     if holding.fingerprint(text) != seen:
         raise Problem(412, detail="this text has changed since it was shown; read it again, then approve it")
     now = context.clock.now()
-    if not Team.of(context.configuration, context.directory).plays(principal.actor, settings.role, now):
-        raise Problem(
-            403, detail=f"only whoever plays the role {settings.role} approves this; that is not you at the moment"
-        )
     approval = HoldingApproval(
         statement=statement_id,
         language=language,
@@ -124,6 +120,11 @@ def approve_holding(
     # What cannot be filled in on the night itself is not approved now.
     _filled_in(context, settings.brands[0] if settings.brands else "", text, now)
     with context.database.unit_of_work() as session:
+        team = Team.of(context.configuration, context.directory_now(session))
+        if not team.plays(principal.actor, settings.role, now):
+            raise Problem(
+                403, detail=f"only whoever plays the role {settings.role} approves this; that is not you at the moment"
+            )
         holding.approve(session, approval)
         audit.record(
             session,

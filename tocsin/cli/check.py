@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.clock import SystemClock
 from tocsin.config import CONFIGURATION_FILE, Configuration, compose, load
 from tocsin.holiday_calendars import calendars_of
+from tocsin.templating import TemplateRefused, fill_in
+
+if TYPE_CHECKING:
+    from services.alert.protocol.directory import Directory
 
 ERROR, WARNING = "error", "warning"
 
@@ -68,11 +72,35 @@ def findings(configuration: Configuration, file: Path, now: datetime) -> list[To
         (finding.severity.value, finding.place, finding.message)
         for finding in find_gaps(configuration.policies, directory, now)
     ]
+    found += list(_room_findings(configuration, directory))
     found += [(WARNING, place, message) for place, message in _warnings(configuration)]
     return [
         Told(severity, f"{file}:{yaml_places.by_names(root, place) or '1:1'}: {severity}: {place}: {message}")
         for severity, place, message in found
     ]
+
+
+def _room_findings(configuration: Configuration, directory: Directory) -> Iterator[tuple[str, str, str]]:
+    """What would go wrong in the crisis room: texts that cannot be filled in, roles whose people nothing wakes."""
+    texts = [
+        (f"statements.{statement.id}", text)
+        for statement in configuration.statements
+        for text in statement.texts.values()
+    ]
+    texts += [(f"answers.{answer.id}", answer.text) for answer in configuration.answers]
+    for place, text in texts:
+        try:
+            fill_in(text, dict.fromkeys(("author", "brand", "date", "time"), "x"))
+        except TemplateRefused as error:
+            yield ERROR, place, str(error)
+    for role in configuration.roles:
+        for reference in (role.holder, role.deputy):
+            kind, _, identifier = (reference or "").partition(":")
+            person = directory.people.get(identifier) if kind == "person" else None
+            known = [directory.channels[name] for name in person.every_channel] if person else []
+            if person and not any(channel.wakes for channel in known):
+                message = f"{person.name} has no channel that wakes, so an overdue step or approval waits until morning"
+                yield WARNING, f"roles.{role.id}", message
 
 
 def json_schema() -> Mapping[str, Any]:

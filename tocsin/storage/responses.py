@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from tocsin.contracts.events import AuthorRole
 from tocsin.contracts.incidents import Incident, IncidentEventType, Verdict
 from tocsin.contracts.room import Room
+from tocsin.storage import answers
 from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
 from tocsin.storage.tables.room import RoomTable
@@ -37,7 +38,7 @@ class ResponseTimes:
     acknowledge: float | None
     """From its opening to the first acknowledgement."""
     first_answer: float | None
-    """From its opening to the first post of an account of the brand's own."""
+    """From its opening to the first post of an account of the brand's own, or the first prepared answer that was used."""
     first_statement: float | None
     """From its opening to the first statement that went out."""
 
@@ -96,7 +97,7 @@ def _times(session: Session, incident: Incident) -> ResponseTimes:
         declared=opener.startswith(BY_PEOPLE),
         notice=_seconds(_beginning(incident), incident.opened_at),
         acknowledge=_seconds(incident.opened_at, acknowledged),
-        first_answer=_seconds(incident.opened_at, _first_own_post(session, incident)),
+        first_answer=_seconds(incident.opened_at, _first_answer(session, incident)),
         first_statement=_seconds(incident.opened_at, _first_statement(session, incident.id)),
     )
 
@@ -122,6 +123,13 @@ def _beginning(incident: Incident) -> datetime | None:
         return datetime.fromisoformat(first) if isinstance(first, str) else None
     except ValueError:
         return None
+
+
+def _first_answer(session: Session, incident: Incident) -> datetime | None:
+    """The first post of an own account that a source delivered, or the first prepared answer that a person says they used."""
+    posted = _first_own_post(session, incident)
+    used = answers.first_answer(session, incident.brand, incident.opened_at, incident.resolved_at)
+    return min((at for at in (posted, used) if at is not None), default=None)
 
 
 def _first_own_post(session: Session, incident: Incident) -> datetime | None:

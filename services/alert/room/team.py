@@ -63,13 +63,15 @@ class Team:
         return names.get(language) or next(iter(names.values()))
 
     def playbook_for(self, incident: Incident) -> PlaybookSettings | None:
-        """The first playbook of the incident's brand that is for a kind of risk which its evidence names, or for any."""
+        """The first playbook of the incident's brand that is for a kind of risk which its evidence names, or for any.
+
+        Where none is, or nobody knows yet what it is about, the brand's first: what the first ten minutes ask for is much the
+        same, and a person may begin another.
+        """
         kinds = kinds_of(incident)
-        for playbook in self.playbooks:
-            of_brand = not playbook.brands or incident.brand in playbook.brands
-            if of_brand and (not playbook.kinds or kinds.intersection(playbook.kinds)):
-                return playbook
-        return None
+        mine = [playbook for playbook in self.playbooks if not playbook.brands or incident.brand in playbook.brands]
+        fits = (playbook for playbook in mine if not playbook.kinds or kinds.intersection(playbook.kinds))
+        return next(fits, mine[0] if mine else None)
 
     def playbook(self, begun: str) -> PlaybookSettings | None:
         """A playbook by its id, or by the id with version that a room keeps; None where it is not in the configuration."""

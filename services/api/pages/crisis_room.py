@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.alert.protocol.directory import Directory
 from services.alert.room.team import Team
 from services.api.context import ApiContext
 from services.api.pages.history import actor_name
@@ -17,10 +18,17 @@ from tocsin.contracts.settings.room import words_in
 
 
 def room_values(
-    context: ApiContext, principal: Principal, words: Wording, *, incident: Incident, room: Room, now: datetime
+    context: ApiContext,
+    principal: Principal,
+    words: Wording,
+    *,
+    incident: Incident,
+    room: Room,
+    directory: Directory,
+    now: datetime,
 ) -> dict[str, Any]:
-    """What the templates of a room lay out."""
-    team, settings = Team.of(context.configuration, context.directory), context.configuration.brand(incident.brand)
+    """What the templates of a room lay out. `directory`: with the shifts that people have exchanged."""
+    team, settings = Team.of(context.configuration, directory), context.configuration.brand(incident.brand)
     return {
         "incident": incident,
         "room": room,

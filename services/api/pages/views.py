@@ -219,7 +219,15 @@ class PageReader:
         room = rooms.find(self.session, incident.id)
         if room is None:
             return None
-        return room_values(self.context, self.principal, self.wording, incident=incident, room=room, now=self.now)
+        return room_values(
+            self.context,
+            self.principal,
+            self.wording,
+            incident=incident,
+            room=room,
+            directory=self.context.directory_now(self.session),
+            now=self.now,
+        )
 
     def _first(self, incident: Incident, zone: ZoneInfo, holder: str | None) -> str | None:
         say, held = self.wording.say, incident.acknowledged

@@ -133,12 +133,13 @@ def _page(
     with context.database.read() as session:
         incident, room = read_room(session, principal, incident_id)
         approvals = holding.find_all(session)
+        directory = context.directory_now(session)
     return render(
         "room.html",
         words,
         now,
         **_of_page(context, principal, words, request),
-        **room_values(context, principal, words, incident=incident, room=room, now=now),
+        **room_values(context, principal, words, incident=incident, room=room, directory=directory, now=now),
         holdings=_holdings(context, words, approvals, now, incident),
         refused=refused,
         written=defaultdict(str, written or {}),
@@ -188,7 +189,7 @@ def _statements(
     now = context.clock.now()
     with context.database.read() as session:
         approvals = holding.find_all(session)
-    team = Team.of(context.configuration, context.directory)
+        team = Team.of(context.configuration, context.directory_now(session))
     return render(
         "statements.html",
         words,

@@ -71,3 +71,14 @@ def test_it_stands_beside_the_mention_on_the_page_of_the_incident(
     assert (done.status_code, done.headers["location"]) == (303, f"/#mention-{identifier('cut')}")
     page = client.get(f"/incidents/{incident.id}", headers={**headers, "Accept": "text/html"}).text
     assert "Answered by" in page
+
+
+def test_it_is_the_first_answer_of_an_incident_that_was_open_then(
+    client: TestClient, headers: dict[str, str], newsroom: Newsroom, clock: ManualClock
+) -> None:
+    newsroom.alarm(Level.ORANGE)
+    clock.move(900)
+    client.post(PATH, json={"answer": "glass", "version": 3}, headers=headers)
+    clock.move(60)
+    (times,) = client.get("/v1/response-times?brand=acme", headers=headers).json()["incidents"]
+    assert times["first_answer"] == 900

@@ -39,6 +39,18 @@ def test_check_refuses_a_protocol_that_wakes_nobody(tocsin: Command, tmp_path: P
     assert "reaches nobody on a channel that wakes" in done.stdout
 
 
+def test_check_refuses_a_statement_that_could_not_be_filled_in_on_the_night(tocsin: Command, tmp_path: Path) -> None:
+    room = """
+roles: [{id: speaker, name: Speaker, holder: "person:lea"}]
+statements:
+  - {id: endless, title: Endless, channel: press, role: speaker, texts: {en: "{% for i in range(9**9) %}x{% endfor %}"}}
+"""
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION + room, encoding="utf-8")
+    done = tocsin("check")
+    assert done.returncode == 2
+    assert "statements.endless: line 1: for is not allowed" in done.stdout
+
+
 def test_check_names_the_line_of_an_unknown_key(tocsin: Command, tmp_path: Path) -> None:
     (tmp_path / "tocsin.yaml").write_text("brands:\n  - id: lunea\n    colour: red\n", encoding="utf-8")
     done = tocsin("check")

@@ -28,7 +28,7 @@ from services.alert.rooms import RoomKeeper
 from tests.team import START, judged
 from tocsin.clock import ManualClock
 from tocsin.config import Configuration, parse
-from tocsin.contracts.incidents import Level
+from tocsin.contracts.incidents import Level, Verdict
 from tocsin.contracts.room import Room, RoomDecision
 from tocsin.storage import incidents, links, rooms
 from tocsin.storage.database import Database
@@ -122,7 +122,8 @@ def test_a_room_opens_behind_its_incident_once_and_takes_note_of_what_happens_to
     assert keeper.observe() == 1
     assert room_of(database).level is Level.RED
     with database.unit_of_work() as session:
-        incidents.execute(session, alarm, lambda one: decide(one, Resolve("person:lea"), clock.now(), TEAM.directory))
+        over = Resolve("person:lea", verdict=Verdict.FALSE_ALARM)
+        incidents.execute(session, alarm, lambda one: decide(one, over, clock.now(), TEAM.directory))
     keeper.observe()
     assert (room_of(database).open, room_of(database).next_at) == (False, None)
     assert keeper.keep() == 0

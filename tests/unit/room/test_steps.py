@@ -124,6 +124,10 @@ def test_the_playbook_follows_from_the_kinds_of_risk_and_a_person_may_choose_ano
     found = team.playbook_for(incident)
     assert found is not None
     assert found.id == "recall"
+    unplanned = Team(TEAM.directory, TEAM.roles, [other_brand, video, safety])
+    assert CrisisRoom(team=unplanned).room.playbooks[0].startswith("leaked-video@"), (
+        "rather the brand's first than none"
+    )
     room = CrisisRoom(team=team)
     room.done(BeginPlaybook(playbook="leaked-video"))
     assert len(room.room.steps) == 4

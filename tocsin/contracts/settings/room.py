@@ -91,7 +91,7 @@ class PlaybookSettings(Settings):
     brands: tuple[Identifier, ...] = ()
     """None: every brand."""
     kinds: tuple[RiskKind, ...] = ()
-    """The kinds of risk that the crisis is about; none: any. The first playbook that fits is taken."""
+    """The kinds of risk that the crisis is about; none: any. The first playbook that fits is taken, else the brand's first."""
     orange: PlaybookLevel
     red: PlaybookLevel = PlaybookLevel()
     approvals: ApprovalSettings
