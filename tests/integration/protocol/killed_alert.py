@@ -1,10 +1,13 @@
-"""Timers and sender in a process of their own that kills itself at a boundary; see test_kill.py.
+"""Timers and sender in processes of their own that kill themselves at a boundary; see test_kill.py.
 
-`python -m tests.integration.protocol.killed_alert DATABASE_URL CONFIGURATION START BOUNDARY COUNT`
+`python -m tests.integration.protocol.killed_alert DATABASE_URL CONFIGURATION` imports everything once, then forks a process for each
+line of JSON on its standard input: `{"start": …, "boundary": …, "times": …}`, and answers with their exit statuses when all those of
+a line (a list) have ended.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -24,11 +27,14 @@ from services.alert.notify.sender import Sender
 from services.alert.protocol.directory import Directory
 from services.alert.timers import Timers
 from tocsin.clock import ScaledClock
-from tocsin.config import load
+from tocsin.config import Configuration, load
 from tocsin.process import run_components
 from tocsin.storage import timers
 from tocsin.storage.database import Database
-from tocsin.storage.tables.incidents import NotificationTable, TimerTable
+from tocsin.storage.tables.incidents import NotificationTable
+
+SPEED = 240
+"""How fast the rehearsal's clock runs: a lease of a killed process ends within a moment."""
 
 
 class Killing:
@@ -48,12 +54,13 @@ class Killing:
         return outcome
 
 
-def main(url: str, configuration_file: str, start: str, boundary: str, times: str) -> None:
+def run(url: str, configuration: Configuration, start: str, boundary: str, times: int) -> None:
+    """Run until nothing is left to do, or until `boundary` is reached for the `times`-th time."""
     passed = count(1)
 
     def reach(name: str) -> Callable[..., None]:
         def reached(*_: Any) -> None:
-            if name == boundary and next(passed) == int(times):
+            if name == boundary and next(passed) == times:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         return reached
@@ -68,9 +75,8 @@ def main(url: str, configuration_file: str, start: str, boundary: str, times: st
         return due
 
     timers.lock_due = lock_due
-    configuration = load(Path(configuration_file))
     database = Database(url)
-    clock = ScaledClock(datetime.fromisoformat(start), 60)
+    clock = ScaledClock(datetime.fromisoformat(start), SPEED)
     made = {
         name: Killing(channel, reach("before_send"), reach("after_send"))
         for name, channel in channels(configuration, clock).items()
@@ -87,8 +93,26 @@ def main(url: str, configuration_file: str, start: str, boundary: str, times: st
 
     components = [Timers(database, clock, Directory.of(configuration)), Sender(database, clock, made)]
     run_components(components, stop, beat=finished)
-    with database.read() as session:
-        assert session.scalar(select(func.count()).select_from(TimerTable)) == 0
+
+
+def main(url: str, configuration_file: str) -> None:
+    """Fork and wait, line by line."""
+    configuration = load(Path(configuration_file))
+    for line in sys.stdin:
+        children = []
+        for wanted in json.loads(line):
+            child = os.fork()
+            if child == 0:
+                os.dup2(2, 1)  # standard output is for the answers alone
+                try:
+                    run(url, configuration, wanted["start"], wanted["boundary"], wanted["times"])
+                except BaseException as error:  # noqa: BLE001 - the parent's standard input must not be read on here
+                    print(repr(error), file=sys.stderr, flush=True)
+                    os._exit(1)
+                os._exit(0)
+            children.append(child)
+        ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        print(json.dumps(ended), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""Collected by `tests.load.kill_alert` alone: its name keeps it out of `make test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.integration.protocol.kills import kill_again_and_again
+from tocsin.storage.database import Database
+
+KILLS = pytest.StashKey[int]()
+"""Where `tests.load.kill_alert` puts how many kills were asked for."""
+
+
+@pytest.mark.timeout(7200)
+def test_nothing_is_lost(
+    database: Database, httpserver: HTTPServer, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    kills, together = pytestconfig.stash[KILLS], database.is_postgresql
+    found = kill_again_and_again(database, httpserver, tmp_path, kills=kills, together=together)
+    where = "PostgreSQL, two processes" if together else "SQLite, one process"
+    print(f"\n| {where} | ", end="")
+    print(", ".join(f"{boundary} {count}" for boundary, count in sorted(found.kills.items())), end="")
+    print(f" | {found.decided} | {len(found.lost)} | {found.repeated} | {found.wrong_people.total()} |")
+    assert not found.lost
+    assert not found.strangers
+    assert not found.wrong_people
+    assert found.repeated <= kills
