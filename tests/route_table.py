@@ -62,6 +62,8 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/v1/keys", ADMIN, body={"name": "x", "scopes": ["read"]}),
     Door("DELETE", "/v1/keys/{prefix}", ADMIN, of_brand=True),
     Door("GET", "/v1/audit", ADMIN),
+    Door("GET", "/v1/drills", R),
+    Door("GET", "/drills", R),
     # Mentions and brands.
     Door("GET", "/v1/mentions", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/mentions/export", R, of_brand=True, query="brand=acme"),

@@ -22,7 +22,13 @@ from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.bus import BusSettings
 from tocsin.contracts.settings.channels import PHONE_PATTERN, ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.contracts.settings.protocol import TARGET_PATTERN, PersonSettings, PolicySettings, ScheduleSettings
+from tocsin.contracts.settings.protocol import (
+    TARGET_PATTERN,
+    DrillSettings,
+    PersonSettings,
+    PolicySettings,
+    ScheduleSettings,
+)
 from tocsin.contracts.settings.room import (
     AnswerSettings,
     BoardSettings,
@@ -68,6 +74,7 @@ class Configuration(Settings):
     schedules: tuple[ScheduleSettings, ...] = ()
     policies: tuple[PolicySettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
+    drills: tuple[DrillSettings, ...] = ()
     roles: tuple[RoleSettings, ...] = ()
     playbooks: tuple[PlaybookSettings, ...] = ()
     statements: tuple[HoldingStatementSettings, ...] = ()
@@ -88,6 +95,7 @@ class Configuration(Settings):
             *_repeated("people", (person.id for person in self.people)),
             *_repeated("schedules", (schedule.id for schedule in self.schedules)),
             *_repeated("policies", (policy.id for policy in self.policies)),
+            *_repeated("drills", (drill.id for drill in self.drills)),
             *_repeated("channels", (channel.id for channel in self.channels)),
             *_repeated("roles", (role.id for role in self.roles)),
             *_repeated("playbooks", (playbook.id for playbook in self.playbooks)),
@@ -134,6 +142,12 @@ class Configuration(Settings):
         for person in self.people:
             yield from _unknown(f"people.{person.id}.channels", person.every_channel, channels)
             yield from _unknown(f"people.{person.id}.brands", person.brands, brands)
+        for drill in self.drills:
+            yield from _unknown(f"drills.{drill.id}.people", drill.people, people)
+            yield from _unknown(f"drills.{drill.id}.policy", [drill.policy] if drill.policy else [], policies)
+            yield from _unknown(f"drills.{drill.id}.brand", [drill.brand] if drill.brand else [], brands)
+            if not brands:
+                yield f"drills.{drill.id}: the messages name a brand; write one into 'brands'"
         for schedule in self.schedules:
             for layer in schedule.layers:
                 yield from _unknown(f"schedules.{schedule.id}.layers.people", layer.people, people)

@@ -17,6 +17,7 @@ from services.alert.boards.keeper import CardKeeper, boards
 from services.alert.counting import Counting
 from services.alert.detection.state import BrandProfile
 from services.alert.digests import DigestWriter
+from services.alert.drills import Drills
 from services.alert.evaluator import Evaluator
 from services.alert.handler import AlertHandler
 from services.alert.heartbeat import Heartbeat, pinger
@@ -121,6 +122,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         *digests(given, made, thresholds),
         LastResort(lambda: _ask(database), configuration.policies, directory, made, clock, health=health),
         *heartbeats(given, complete_up_to),
+        Drills(database, clock, owner, configuration, health),
         Relay(database, bus, clock, owner, health),
         Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
     ]

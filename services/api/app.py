@@ -30,6 +30,7 @@ from services.api.routes import (
     callbacks,
     declaring,
     incident_commands,
+    drills,
     incidents,
     mentions,
     oncall,
@@ -129,6 +130,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         room,
         answers,
         reports,
+        drills,
     ):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))
@@ -142,6 +144,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(signing_in.router)
     app.include_router(acknowledge_links.router)
     app.include_router(callbacks.router)
+    app.include_router(drills.page_router)
     app.include_router(observability_routes(surroundings.health))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for router in (exports, figures, responses):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import ScalarSelect, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.decisions import Notification, NotificationKind
@@ -284,9 +284,7 @@ def send_again(session: Session, notification_id: UUID, now: datetime) -> bool:
         update(NotificationTable)
         .where(
             NotificationTable.id == notification_id,
-            NotificationTable.outcome.in_(
-                [NotificationOutcome.DEAD, NotificationOutcome.REJECTED, NotificationOutcome.UNKNOWN]
-            ),
+            NotificationTable.outcome.in_([outcome.value for outcome in _GIVEN_UP]),
         )
         .values(outcome=None, finished_at=None, next_attempt_at=now)
         .returning(NotificationTable.id)
@@ -296,15 +294,8 @@ def send_again(session: Session, notification_id: UUID, now: datetime) -> bool:
 
 def notifications(session: Session, incident_id: UUID) -> list[NotificationStatus]:
     """Every message of an incident, in the order in which they were decided."""
-    last = (
-        select(NotificationAttemptTable.detail)
-        .where(NotificationAttemptTable.notification_id == NotificationTable.id)
-        .order_by(NotificationAttemptTable.number.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     rows = session.execute(
-        select(NotificationTable, last)
+        select(NotificationTable, _last_detail())
         .where(NotificationTable.incident_id == incident_id)
         .order_by(
             NotificationTable.created_at,
@@ -314,17 +305,7 @@ def notifications(session: Session, incident_id: UUID) -> list[NotificationStatu
             NotificationTable.channel,
         )
     )
-    return [
-        NotificationStatus(
-            notification=_notification(row),
-            outcome=NotificationOutcome(row.outcome) if row.outcome else None,
-            attempts=row.attempts,
-            detail=detail,
-            next_attempt_at=None if row.outcome else row.next_attempt_at,
-            finished_at=row.finished_at,
-        )
-        for row, detail in rows
-    ]
+    return [_status(row, detail) for row, detail in rows]
 
 
 def note_receipt(session: Session, notification_id: UUID, receipt: AttemptOutcome, detail: str, now: datetime) -> None:
@@ -356,8 +337,20 @@ def note_receipt(session: Session, notification_id: UUID, receipt: AttemptOutcom
     )
 
 
+_GIVEN_UP = (NotificationOutcome.DEAD, NotificationOutcome.REJECTED, NotificationOutcome.UNKNOWN)
 _FARTHER = {"accepted": 0, "delivered": 1, "answered": 2, "acknowledged": 3}
 """How far a message has come."""
+
+
+def given_up(session: Session, limit: int = 200) -> list[NotificationStatus]:
+    """Messages that were given up and can be sent again, the newest first."""
+    rows = session.execute(
+        select(NotificationTable, _last_detail())
+        .where(NotificationTable.outcome.in_([outcome.value for outcome in _GIVEN_UP]))
+        .order_by(NotificationTable.created_at.desc(), NotificationTable.id)
+        .limit(limit)
+    )
+    return [_status(row, detail) for row, detail in rows]
 
 
 def disable_channel(session: Session, channel: str, address_hash: str, now: datetime, reason: str) -> None:
@@ -384,6 +377,27 @@ def _claimable(now: datetime) -> tuple[Any, ...]:
         NotificationTable.outcome.is_(None),
         NotificationTable.next_attempt_at <= now,
         or_(NotificationTable.claimed_until.is_(None), NotificationTable.claimed_until <= now),
+    )
+
+
+def _last_detail() -> ScalarSelect[str | None]:
+    return (
+        select(NotificationAttemptTable.detail)
+        .where(NotificationAttemptTable.notification_id == NotificationTable.id)
+        .order_by(NotificationAttemptTable.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _status(row: NotificationTable, detail: str | None) -> NotificationStatus:
+    return NotificationStatus(
+        notification=_notification(row),
+        outcome=NotificationOutcome(row.outcome) if row.outcome else None,
+        attempts=row.attempts,
+        detail=detail,
+        next_attempt_at=None if row.outcome else row.next_attempt_at,
+        finished_at=row.finished_at,
     )
 
 

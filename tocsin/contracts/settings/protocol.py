@@ -190,3 +190,28 @@ class PolicySettings(Settings):
     """Rung when every round has passed and nobody has acknowledged."""
     escalation: Literal["tocsin", "pagerduty"] = "tocsin"
     """Who goes on calling people until somebody acknowledges; never both."""
+
+
+class DrillSettings(Settings):
+    """An exercise on a schedule: rings `people`, each by themselves, or walks through a `policy`."""
+
+    id: Identifier
+    people: tuple[Identifier, ...] = ()
+    policy: Identifier | None = None
+    brand: Identifier | None = None
+    """The brand that the messages name; by default the first one."""
+    level: Literal["orange", "red"] = "orange"
+    start: date
+    """The day of the first one."""
+    at: TimeOfDay = time(10, 0)
+    time_zone: TimeZone = "UTC"
+    every: Duration = timedelta(days=28)
+    """Whole days."""
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> Self:
+        if bool(self.people) == (self.policy is not None):
+            raise ValueError("give either 'people' or a 'policy'")
+        if self.every < timedelta(days=1) or self.every % timedelta(days=1):
+            raise ValueError("every must be whole days, such as '28 d'")
+        return self
