@@ -10,7 +10,7 @@ from services.api.commands import acknowledging, refused, unknown_incident
 from services.api.context import ApiContext
 from tocsin.contracts.incidents import Incident, Level
 from tocsin.problems import Problem
-from tocsin.storage import callbacks, incidents, links, notifications
+from tocsin.storage import callbacks, incidents, links, receipts
 from tocsin.storage.links import Link, LinkPurpose, LinkRefused, WhyLinkRefused
 from tocsin.storage.notifications import AttemptOutcome
 
@@ -54,7 +54,7 @@ def acknowledge_by_link(context: ApiContext, token: str, *, actor: str | None = 
         if decision.refused is not None:
             raise refused(decision.refused)
         told = UUID(link.subject["notification"])
-        notifications.note_receipt(session, told, AttemptOutcome.ACKNOWLEDGED, "acknowledged", now)
+        receipts.note_receipt(session, told, AttemptOutcome.ACKNOWLEDGED, "acknowledged", now)
     return decision.incident
 
 
@@ -92,7 +92,7 @@ def note_receipt(context: ApiContext, token: str, outcome: AttemptOutcome, detai
             if error.why is WhyLinkRefused.UNKNOWN:
                 raise Problem(404, detail=str(error)) from error
             return
-        notifications.note_receipt(session, UUID(link.subject["notification"]), outcome, detail, now)
+        receipts.note_receipt(session, UUID(link.subject["notification"]), outcome, detail, now)
 
 
 def language_of(context: ApiContext, token: str) -> str:

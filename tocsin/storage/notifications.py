@@ -133,7 +133,7 @@ def claim(
     session.execute(
         insert(NotificationAttemptTable).values(notification_id=row.id, number=row.attempts, started_at=now)
     )
-    return Claimed(_notification(row), row.attempts, uncertain)
+    return Claimed(notification_of(row), row.attempts, uncertain)
 
 
 def still_wanted(session: Session, notification: Notification) -> bool:
@@ -251,33 +251,6 @@ def latest_attempts(
     )
 
 
-def bring_forward(session: Session, failed: Notification, now: datetime) -> None:
-    """Let the next link of a person's chain be rung now, because this one did not get through."""
-    following = (
-        NotificationTable.incident_id == failed.incident_id,
-        NotificationTable.start == failed.start,
-        NotificationTable.step == failed.step,
-        NotificationTable.loop == failed.loop,
-        NotificationTable.target == failed.target,
-        NotificationTable.kind == failed.kind.value,
-    )
-    next_round = (
-        select(func.min(NotificationTable.round)).where(*following, NotificationTable.round > failed.round)
-    ).scalar_subquery()
-    session.execute(
-        update(NotificationTable)
-        .where(
-            *following,
-            NotificationTable.round == next_round,
-            NotificationTable.outcome.is_(None),
-            NotificationTable.attempts == 0,
-            NotificationTable.next_attempt_at > now,
-        )
-        .values(next_attempt_at=now)
-        .execution_options(synchronize_session=False)
-    )
-
-
 def send_again(session: Session, notification_id: UUID, now: datetime) -> bool:
     """Let a message that was given up be tried once more; False where there is none such."""
     found = session.execute(
@@ -308,38 +281,7 @@ def notifications(session: Session, incident_id: UUID) -> list[NotificationStatu
     return [_status(row, detail) for row, detail in rows]
 
 
-def note_receipt(session: Session, notification_id: UUID, receipt: AttemptOutcome, detail: str, now: datetime) -> None:
-    """Note what became of a message after its channel took it: delivered, answered, acknowledged, or rejected after all.
-
-    News only ever goes forward: what was answered is not merely delivered because the carrier says so later. A message that
-    did not arrive lets the next link of its receiver's chain ring at once.
-    """
-    row = session.execute(
-        select(NotificationTable).where(NotificationTable.id == notification_id).with_for_update()
-    ).scalar_one_or_none()
-    if row is None:
-        return
-    known = _FARTHER.get(row.outcome or "", -1 if receipt is not AttemptOutcome.ACKNOWLEDGED else 0)
-    if receipt is AttemptOutcome.REJECTED:
-        if row.outcome != AttemptOutcome.ACCEPTED.value:
-            return
-        bring_forward(session, _notification(row), now)
-    elif not 0 <= known < _FARTHER[receipt.value]:
-        return
-    row.outcome, row.finished_at = receipt.value, now
-    session.execute(
-        update(NotificationAttemptTable)
-        .where(
-            NotificationAttemptTable.notification_id == notification_id,
-            NotificationAttemptTable.number == row.attempts,
-        )
-        .values(outcome=receipt.value, detail=detail[:500], finished_at=now)
-    )
-
-
 _GIVEN_UP = (NotificationOutcome.DEAD, NotificationOutcome.REJECTED, NotificationOutcome.UNKNOWN)
-_FARTHER = {"accepted": 0, "delivered": 1, "answered": 2, "acknowledged": 3}
-"""How far a message has come."""
 
 
 def given_up(session: Session, limit: int = 200) -> list[NotificationStatus]:
@@ -392,7 +334,7 @@ def _last_detail() -> ScalarSelect[str | None]:
 
 def _status(row: NotificationTable, detail: str | None) -> NotificationStatus:
     return NotificationStatus(
-        notification=_notification(row),
+        notification=notification_of(row),
         outcome=NotificationOutcome(row.outcome) if row.outcome else None,
         attempts=row.attempts,
         detail=detail,
@@ -401,7 +343,7 @@ def _status(row: NotificationTable, detail: str | None) -> NotificationStatus:
     )
 
 
-def _notification(row: NotificationTable) -> Notification:
+def notification_of(row: NotificationTable) -> Notification:
     return Notification.model_validate(
         {name: getattr(row, name) for name in Notification.model_fields}  # content is validated from its JSON
     )

@@ -32,7 +32,7 @@ from tocsin.contracts.decisions import Notification, NotificationKind
 from tocsin.observability import metrics
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import notifications, rooms
+from tocsin.storage import notifications, receipts, rooms
 from tocsin.storage.database import Database
 from tocsin.storage.notifications import AttemptOutcome, Claimed, NotificationOutcome
 
@@ -240,7 +240,7 @@ class Sender:
                         next_attempt_at=next_at,
                     )
                     if claimed.attempt == 1 and attempt.kind in _FAILED:
-                        notifications.bring_forward(session, notification, now)
+                        receipts.bring_forward(session, notification, now)
                 break
             except Retryable as error:
                 _log.warning("an outcome waits for the database", notification=str(notification.id), error=str(error))
