@@ -124,7 +124,10 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         incidents,
         incident_commands,
         silences,
+<<<<<<< HEAD
         oncall,
+=======
+>>>>>>> 92304e4 (Order imports)
         stream,
         access,
         room,
