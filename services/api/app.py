@@ -29,8 +29,8 @@ from services.api.routes import (
     by_link,
     callbacks,
     declaring,
-    incident_commands,
     drills,
+    incident_commands,
     incidents,
     mentions,
     oncall,
@@ -124,10 +124,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         incidents,
         incident_commands,
         silences,
-<<<<<<< HEAD
         oncall,
-=======
->>>>>>> 92304e4 (Order imports)
         stream,
         access,
         room,
