@@ -22,7 +22,7 @@ from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.bus import BusSettings
 from tocsin.contracts.settings.channels import PHONE_PATTERN, ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.contracts.settings.protocol import (
+from tocsin.contracts.settings.protocol import (  # fmt: skip
     TARGET_PATTERN,
     DrillSettings,
     PersonSettings,
@@ -49,7 +49,6 @@ from tocsin.holiday_calendars import unknown_holidays
 
 CONFIGURATION_FILE = "tocsin.yaml"
 CONTACTS = {"sms": "phone", "call": "phone", "mail": "mail", "slack": "slack"}
-"""What a person who is rung on a channel of that kind must have."""
 _FORMS = {
     TARGET_PATTERN: "write whom to ring as 'person:…', 'schedule:…' or 'channel:…', with an id that is there",
     PHONE_PATTERN: "is no telephone number; write it with its country and without spaces, such as '+33612345678'",
@@ -192,7 +191,6 @@ class Configuration(Settings):
                     yield f"digests.{digest.brand}.to: {person.id!r} has no channel of kind 'mail'; give them one"
 
     def _missing_contacts(self) -> Iterable[str]:
-        """People who are rung on a channel that does not know where."""
         kinds = {channel.id: channel.kind for channel in self.channels}
         for person in self.people:
             for channel in person.every_channel:
@@ -209,7 +207,6 @@ class Configuration(Settings):
                     yield f"schedules.{schedule.id}.holidays: {wrong}"
 
     def _two_who_escalate(self) -> Iterable[str]:
-        """Policies in which both Tocsin and PagerDuty would call one person after the other, or neither."""
         pagers = {f"channel:{channel.id}" for channel in self.channels if channel.kind == "pagerduty"}
         paged = {person.id for person in self.people if {f"channel:{name}" for name in person.every_channel} & pagers}
         on_duty = {
