@@ -22,6 +22,7 @@ from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.bus import BusSettings
 from tocsin.contracts.settings.channels import PHONE_PATTERN, ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
+from tocsin.contracts.settings.escalating import two_who_escalate
 from tocsin.contracts.settings.protocol import (  # fmt: skip
     TARGET_PATTERN,
     DrillSettings,
@@ -49,6 +50,7 @@ from tocsin.holiday_calendars import unknown_holidays
 
 CONFIGURATION_FILE = "tocsin.yaml"
 CONTACTS = {"sms": "phone", "call": "phone", "mail": "mail", "slack": "slack"}
+"""What a person who is rung on a channel of that kind must have."""
 _FORMS = {
     TARGET_PATTERN: "write whom to ring as 'person:…', 'schedule:…' or 'channel:…', with an id that is there",
     PHONE_PATTERN: "is no telephone number; write it with its country and without spaces, such as '+33612345678'",
@@ -105,7 +107,7 @@ class Configuration(Settings):
             *self._missing_references(),
             *self._missing_in_the_room(),
             *self._missing_contacts(),
-            *self._two_who_escalate(),
+            *two_who_escalate(self.policies, self.people, self.schedules, self.channels),
             *self._unknown_holidays(),
         ]
         if findings:
@@ -191,6 +193,7 @@ class Configuration(Settings):
                     yield f"digests.{digest.brand}.to: {person.id!r} has no channel of kind 'mail'; give them one"
 
     def _missing_contacts(self) -> Iterable[str]:
+        """People who are rung on a channel that does not know where."""
         kinds = {channel.id: channel.kind for channel in self.channels}
         for person in self.people:
             for channel in person.every_channel:
@@ -205,31 +208,6 @@ class Configuration(Settings):
                 wrong = unknown_holidays(schedule.holidays.country, schedule.holidays.subdivision)
                 if wrong is not None:
                     yield f"schedules.{schedule.id}.holidays: {wrong}"
-
-    def _two_who_escalate(self) -> Iterable[str]:
-        pagers = {f"channel:{channel.id}" for channel in self.channels if channel.kind == "pagerduty"}
-        paged = {person.id for person in self.people if {f"channel:{name}" for name in person.every_channel} & pagers}
-        on_duty = {
-            f"schedule:{schedule.id}"
-            for schedule in self.schedules
-            if any(paged & set(layer.people) for layer in schedule.layers)
-        }
-        reaching = pagers | on_duty | {f"person:{person}" for person in paged}
-        for policy in self.policies:
-            levels = [level for level in (policy.orange, policy.red) if level]
-            rung = {target for level in levels for step in level.steps for target in step.notify}
-            rung |= {policy.fallback} if policy.fallback else set()
-            if policy.escalation == "tocsin" and rung & reaching:
-                yield (
-                    f"policies.{policy.id}: rings PagerDuty ({', '.join(sorted(rung & reaching))}), which calls one person "
-                    "after the other by itself; write 'escalation: pagerduty' with that one step, or ring people here"
-                )
-            alone = all(len(level.steps) == 1 and level.repeat == 0 for level in levels) and policy.fallback is None
-            if policy.escalation == "pagerduty" and not (alone and len(rung) == 1 and rung <= pagers):
-                yield (
-                    f"policies.{policy.id}: PagerDuty escalates, so each level has one step that rings its channel "
-                    "('channel:…'), 'repeat: 0' and no fallback; or write 'escalation: tocsin'"
-                )
 
 
 @dataclass(frozen=True, slots=True)
