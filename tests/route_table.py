@@ -67,6 +67,14 @@ DOORS: tuple[Door, ...] = (
     # Mentions and brands.
     Door("GET", "/v1/mentions", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/mentions/export", R, of_brand=True, query="brand=acme"),
+    Door(
+        "POST",
+        "/v1/mentions/{mention_id}/correction",
+        A,
+        of_brand=True,
+        body={"brand": "acme", "about_us": False},
+    ),
+    Door("GET", "/v1/corrections", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/brands", R),
     Door("GET", "/v1/brands/{brand}/timeline", R, of_brand=True),
     Door("GET", "/v1/brands/{brand}/figures", R, of_brand=True),

@@ -27,6 +27,8 @@ class Brand(Protocol):
     def names(self) -> tuple[str, ...]: ...
     @property
     def query(self) -> str | None: ...
+    @property
+    def exclude(self) -> str | None: ...
 
 
 class Span(NamedTuple):
@@ -47,8 +49,14 @@ class _Pattern(NamedTuple):
 class BrandMatcher:
     """Finds the brands of a text. Immutable and cheap to share between threads."""
 
-    def __init__(self, terms: Mapping[str, Sequence[Term]]) -> None:
-        """`terms`: brand id → the terms that stand for it; a brand without any is never found."""
+    def __init__(
+        self, terms: Mapping[str, Sequence[Term]], excluded: Mapping[str, Sequence[Term]] | None = None
+    ) -> None:
+        """`terms`: brand id → the terms that stand for it; a brand without any is never found.
+
+        `excluded`: brand id → terms that say that a text is not about it, such as `"orange juice"` for Orange.
+        """
+        self._excluding = BrandMatcher(excluded) if excluded else None
         self._brands = frozenset(brand for brand, wanted in terms.items() if wanted)
         self._capitalised = frozenset(
             brand for brand, wanted in terms.items() if any(term.words[:1].isupper() for term in wanted)
@@ -61,7 +69,9 @@ class BrandMatcher:
     @classmethod
     def of_brands(cls, brands: Iterable[Brand]) -> Self:
         """The matcher of the configured brands: the query of each, or its names where no query is written."""
-        return cls({brand.id: terms_of(brand) for brand in brands})
+        brands = tuple(brands)
+        excluded = {brand.id: parse_query(brand.exclude) for brand in brands if brand.exclude is not None}
+        return cls({brand.id: terms_of(brand) for brand in brands}, excluded)
 
     def has_query(self, brand: str) -> bool:
         """Whether there is anything to look for; a brand without terms is only fed by sources that name it."""
@@ -83,6 +93,9 @@ class BrandMatcher:
                 end = _end_of_match(folded.text, words, index, pattern)
                 if end is not None:
                     found.setdefault(pattern.brand, {})[(word.start, end)] = None
+        if found and self._excluding is not None:
+            for brand in self._excluding.spans(text):
+                found.pop(brand, None)
         return {brand: [Span(*span) for span in folded.origin(list(spans))] for brand, spans in found.items()}
 
     def brands(self, text: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from services.api.routes import (
     brands,
     by_link,
     callbacks,
+    corrections,
     declaring,
     drills,
     incident_commands,
@@ -131,6 +132,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         answers,
         reports,
         drills,
+        corrections,
     ):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))

@@ -162,3 +162,11 @@ def test_any_text_can_be_matched_and_cut(text: str, limit: int) -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8")), st.text(alphabet=st.characters(codec="utf-8")))
 def test_a_brand_between_spaces_is_always_found(before: str, after: str) -> None:
     assert "orange" in MATCHER.brands(f"{before} . Orange . {after}")
+
+
+def test_a_text_with_an_excluded_term_is_not_about_the_brand() -> None:
+    brand = BrandSettings(id="orange", names=("Orange",), exclude='"orange juice" OR #orangewine')
+    matcher = BrandMatcher.of_brands([brand])
+    assert matcher.brands("Orange is down again") == ("orange",)
+    assert matcher.brands("Orange juice, orange JUICE!") == ()
+    assert matcher.brands("A glass of Orange #OrangeWine") == ()

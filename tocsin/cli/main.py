@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tocsin.cli import administration, backtest, check, classify, delivery, detect, mentions, oncall, run
+from tocsin.cli import administration, backtest, check, classify, delivery, detect, export, mentions, oncall, run
 from tocsin.cli.demo import command as demo
 from tocsin.cli.failure import EXPECTED, status_of, tell
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (demo, run, classify, backtest, detect, mentions, check, oncall, administration, delivery):
+for commands in (demo, run, classify, backtest, detect, mentions, check, oncall, administration, delivery, export):
     commands.register(app)
 
 

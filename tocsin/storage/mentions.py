@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from tocsin.storage import campaigns, counts, stories, text_index
+from tocsin.storage import campaigns, counts, merging, stories, text_index
 from tocsin.storage.base import Base, upsert
 from tocsin.storage.link_parts import campaign_tags
-from tocsin.storage.merging import BrandHour, Effect, Known, Received, Removed, receive, remove
+from tocsin.storage.merging import BrandHour, Correction, Effect, Known, Received, Removed, receive, remove
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
 
 _AT_ONCE = 500
@@ -92,6 +92,26 @@ def lock(session: Session, identifiers: Iterable[uuid.UUID]) -> dict[uuid.UUID, 
     for item in known.values():
         item.before = item.hours()
     return known
+
+
+def correct(session: Session, brand: str, identifiers: Iterable[uuid.UUID], correction: Correction) -> list[uuid.UUID]:
+    """Put a person's word over the network's for mentions of a brand; returns those that have labels for it.
+
+    Their hours are counted again, as after any other change of a row.
+    """
+    wanted = sorted(set(identifiers))
+    existing = set(
+        session.scalars(
+            select(MentionBrandTable.mention_id).where(
+                MentionBrandTable.mention_id.in_(wanted), MentionBrandTable.brand == brand
+            )
+        )
+    )
+    known = lock(session, existing)
+    done = [item for item in known.values() if merging.correct(item, brand, correction)]
+    _save(session, done)
+    counts.mark_dirty(session, {pair for item in done for pair in item.touched()})
+    return sorted(item.row.id for item in done)
 
 
 def forget_tombstones(session: Session, complete_up_to: datetime) -> int:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from tocsin.contracts.events import ClassifiedMention, LabelQuality, RemovalReason
+from tocsin.contracts.events import ClassifiedMention, LabelQuality, RemovalReason, SentimentLabel
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
 
 _STRENGTH = (RemovalReason.UNMATCHED, RemovalReason.DELETED, RemovalReason.ERASED)
@@ -64,6 +64,25 @@ class Removed:
     revision: int
     why: RemovalReason
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person says of a mention for one brand; where it says None, the network's word stands."""
+
+    by: str
+    """The actor, such as `person:lea`."""
+    at: datetime
+    """UTC."""
+    sentiment: SentimentLabel | None = None
+    risky: bool | None = None
+    about_us: bool | None = None
+    """False: not about the brand; it leaves every count and every list."""
+
+    @property
+    def empty(self) -> bool:
+        """True where it says nothing, which takes an earlier correction back."""
+        return self.sentiment is None and self.risky is None and self.about_us is None
 
 
 class Effect(StrEnum):
@@ -145,7 +164,10 @@ def receive(known: Known, received: Received) -> Effect:
             effect = (
                 Effect.CREATED if link is None else Effect.UPDATED if link.revision < revision else Effect.RELABELLED
             )
-        known.links[mention.brand] = _labelled(row.id, mention)
+        labelled = known.links[mention.brand] = _labelled(row.id, mention)
+        if link is not None and link.correction is not None and link.correction["of"] == _text_digest(mention.text):
+            # Better labels of the same text do not take a person's word back; another text does.
+            _overlay(labelled, {name: value for name, value in link.correction.items() if name != "network"})
         known.dropped.discard(mention.brand)
         known.changed = known.counts_changed = True
     _settle(known)
@@ -172,6 +194,51 @@ def remove(known: Known, removed: Removed) -> Effect:
     before = row.state
     _settle(known)
     return Effect.UNCHANGED if row.state == before and row.revision is not None else Effect.REMOVED
+
+
+def correct(known: Known, brand: str, correction: Correction) -> bool:
+    """Put a person's word over the network's, or take it back; False where the mention has no labels for the brand.
+
+    The effective labels stand where everybody reads them (figures, lists, detection); the network's own are kept beside.
+    """
+    link = known.links.get(brand)
+    if link is None:
+        return False
+    if link.correction is not None:
+        link.sentiment, link.risk, link.risk_kinds = (
+            link.correction["network"][name] for name in ("sentiment", "risk", "risk_kinds")
+        )
+        link.correction = None
+    if not correction.empty:
+        _overlay(
+            link,
+            {
+                "by": correction.by,
+                "at": correction.at.isoformat(),
+                "sentiment": correction.sentiment,
+                "risky": correction.risky,
+                "about_us": correction.about_us,
+                "of": _text_digest(known.row.text),
+            },
+        )
+    known.changed = known.counts_changed = True
+    _settle(known)
+    return True
+
+
+def _overlay(link: MentionBrandTable, correction: dict[str, Any]) -> None:
+    network = {"sentiment": link.sentiment, "risk": link.risk, "risk_kinds": link.risk_kinds}
+    link.correction = {**correction, "network": network}
+    if correction["sentiment"] is not None:
+        link.sentiment = correction["sentiment"]
+    if correction["risky"] is not None:
+        link.risk = 1.0 if correction["risky"] else 0.0
+        link.risk_kinds = link.risk_kinds if correction["risky"] else []
+
+
+def _text_digest(text: str | None) -> str:
+    """Tells whether a correction is about the text that is there now."""
+    return blake2b((text or "").encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _merge_receipt(known: Known, received: Received) -> None:
@@ -286,7 +353,7 @@ def _settle(known: Known) -> None:
         for name in _HIDDEN:
             setattr(row, name, None)
     for link in known.links.values():
-        link.in_counts = state.counts
+        link.in_counts = state.counts and not (link.correction and link.correction["about_us"] is False)
         link.published_at = row.published_at or link.published_at
         if state is not MentionState.LIVE:
             link.embedding = None

@@ -40,6 +40,8 @@ class BrandSettings(Settings):
     """How people call it; each is a term of the query when no `query` is written."""
     query: Query | None = None
     """Terms, separated by OR, each a word or a \"phrase\"."""
+    exclude: Query | None = None
+    """Terms, written as in `query`; a mention that has one of them is not about the brand, such as \"orange juice\" for Orange."""
     time_zone: TimeZone = "UTC"
     """Whose hours are the brand's hours: the baseline compares Monday 9 o'clock with other Mondays at 9 there."""
     languages: tuple[str, ...] = ()

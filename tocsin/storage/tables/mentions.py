@@ -132,6 +132,8 @@ class MentionBrandTable(Base):
     model_name: Mapped[str | None] = mapped_column(Text)
     model_revision: Mapped[str | None] = mapped_column(Text)
 
+    correction: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """A person's word, and under `network` what it stands over; null where nobody has corrected (see `merging.correct`)."""
     tokens: Mapped[str | None] = mapped_column(Tokens)
     """What it is found by (`tocsin.storage.text_index`); made of the rows whenever they are written."""
     search_number: Mapped[int | None] = mapped_column(BigInteger)
@@ -140,6 +142,13 @@ class MentionBrandTable(Base):
     __table_args__ = (
         Index(None, "brand", "published_at"),
         Index("ix_mention_brands_tokens", "tokens", postgresql_using="gin").ddl_if(dialect="postgresql"),
+        Index(
+            "ix_mention_brands_corrected",
+            "brand",
+            "published_at",
+            postgresql_where=sql("correction IS NOT NULL"),
+            sqlite_where=sql("correction IS NOT NULL"),
+        ),
         Index("uq_mention_brands_search_number", "search_number", unique=True).ddl_if(dialect="sqlite"),
     )
 
