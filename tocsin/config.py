@@ -23,6 +23,7 @@ from tocsin.contracts.settings.bus import BusSettings
 from tocsin.contracts.settings.channels import PHONE_PATTERN, ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.contracts.settings.escalating import two_who_escalate
+from tocsin.contracts.settings.privacy import PrivacySettings
 from tocsin.contracts.settings.protocol import (  # fmt: skip
     TARGET_PATTERN,
     DrillSettings,
@@ -87,6 +88,7 @@ class Configuration(Settings):
     api: ApiSettings = ApiSettings()
     heartbeat: HeartbeatSettings | None = None
     retention: RetentionSettings = RetentionSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:

@@ -29,6 +29,7 @@ from services.alert.notify.limits import PhoneLimits
 from services.alert.notify.port import Channel
 from services.alert.notify.sender import Sender
 from services.alert.protocol.directory import Directory
+from services.alert.pseudonyms import Pseudonyms
 from services.alert.rates import harmful_rates
 from services.alert.relay import Relay
 from services.alert.rooms import RoomKeeper
@@ -42,6 +43,7 @@ from tocsin.network_card import NetworkCard, read_network_card
 from tocsin.process import Component, Surroundings
 from tocsin.storage import brands, ticks, timers
 from tocsin.storage.database import Database
+from tocsin.storage.erasures import JOURNAL, ErasureJournal
 from tocsin.storage.figures import Thresholds
 
 GROUP = "alert"
@@ -67,7 +69,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
     directory = Directory.of(configuration, calendars_of(configuration.schedules))
     with database.unit_of_work() as session:
         brands.ensure(session, (brand.id for brand in configuration.brands), due_at=clock.now())
-    handler = AlertHandler(database, clock, configuration.detection, bus=bus)
+    handler = AlertHandler(database, clock, configuration.detection, bus, Pseudonyms(configuration.privacy))
     worker = Worker(
         bus,
         GROUP,
@@ -124,7 +126,15 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         *heartbeats(given, complete_up_to),
         Drills(database, clock, owner, configuration, health),
         Relay(database, bus, clock, owner, health),
-        Upkeep(database, clock, owner, retention=configuration.retention, complete_up_to=complete_up_to, health=health),
+        Upkeep(
+            database,
+            clock,
+            owner,
+            retention=configuration.retention,
+            complete_up_to=complete_up_to,
+            health=health,
+            journal=ErasureJournal(given.environment.home / JOURNAL),
+        ),
     ]
 
 

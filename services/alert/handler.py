@@ -7,7 +7,7 @@ when it comes again, nor do two processes that have the same records for a while
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,8 @@ from services.alert.detection.copies import copy_key
 from services.alert.detection.lateness import wakes
 from services.alert.detection.observations import SHORT_TEXT
 from services.alert.detection.words import crisis_word_finder
-from services.alert.erasure import BusErasure
+from services.alert.pseudonyms import Pseudonyms
+from tocsin.bus.erasure import BusErasure
 from tocsin.bus.failures import InvalidRecord, InvalidRecords
 from tocsin.bus.port import Bus, Outgoing, Record
 from tocsin.clock import Clock
@@ -24,7 +25,7 @@ from tocsin.contracts.codec import TEACHES_ONLY_HEADER, UnreadableRecord, decode
 from tocsin.contracts.events import ClassifiedMention, Removal, RemovalReason, Tick
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.observability import metrics
-from tocsin.storage import brands, mentions, ticks
+from tocsin.storage import brands, erasures, mentions, ticks
 from tocsin.storage.database import Database
 from tocsin.storage.merging import Effect, Received, Removed, decode_embedding
 
@@ -46,8 +47,17 @@ class _Batch:
 class AlertHandler:
     """Handles batches of `classified` and `removals`, and publishes nothing; `handle` is what a worker loop is given."""
 
-    def __init__(self, database: Database, clock: Clock, settings: DetectionSettings, bus: Bus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: DetectionSettings,
+        bus: Bus,
+        pseudonyms: Pseudonyms | None = None,
+    ) -> None:
+        """Without `pseudonyms`, every author's name and id is kept in the open."""
         self._database = database
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._lateness = settings.lateness
         self._bus_erasure = BusErasure(bus)
@@ -61,8 +71,9 @@ class AlertHandler:
         """
         batch = self._read(records)
         with self._database.unit_of_work() as session:
-            self._forget_on_bus(session, batch.removed)
-            written = mentions.write(session, batch.received, batch.removed)
+            self._forget_copies(session, batch.removed)
+            received = self._pseudonymous(session, batch.received)
+            written = mentions.write(session, received, batch.removed)
             if written.effects[Effect.SUPPRESSED]:
                 self._forget_suppressed_on_bus(session, batch.received)
             # A brand that nobody configured is judged as well, as soon as somebody sends mentions of it.
@@ -118,9 +129,27 @@ class AlertHandler:
             crisis_words=words,
         )
 
-    def _forget_on_bus(self, session: Session, removed: Sequence[Removed]) -> None:
+    def _pseudonymous(self, session: Session, received: Sequence[Received]) -> Sequence[Received]:
+        """The same with authors told apart by the installation's own digest, and names kept apart where they are not open."""
+        pseudonyms = self._pseudonyms
+        if pseudonyms is None:
+            return received
+        now = self._clock.now()
+        return [
+            replace(
+                item,
+                author_key=pseudonyms.key_of(session, item.mention, now),
+                names_author=pseudonyms.names(item.mention),
+                keeps_author_id=pseudonyms.keeps_ids,
+            )
+            for item in received
+        ]
+
+    def _forget_copies(self, session: Session, removed: Sequence[Removed]) -> None:
+        """What was made of erased mentions goes from the database and from the bus."""
         # Before the commit: if the bus is away now, the batch comes again, and the rows still know the brands.
         erased = [item.id for item in removed if item.why is RemovalReason.ERASED]
+        erasures.scrub_copies(session, erased)
         known = mentions.brands_of(session, erased)
         for item in erased:
             self._bus_erasure.erase(item, known.get(item, ()))

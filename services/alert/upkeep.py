@@ -13,8 +13,9 @@ from tocsin.clock import Clock
 from tocsin.contracts.settings.services import RetentionSettings
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import callbacks, leases, links, mentions, outbox
+from tocsin.storage import callbacks, erasures, leases, legal_holds, links, mentions, outbox
 from tocsin.storage.database import Database
+from tocsin.storage.erasures import ErasureJournal
 
 _log = logger(__name__)
 
@@ -42,8 +43,10 @@ class Upkeep:
         retention: RetentionSettings,
         complete_up_to: Callable[[Session], datetime | None],
         health: Health,
+        journal: ErasureJournal | None = None,
     ) -> None:
-        """`owner` is unique to the process."""
+        """`owner` is unique to the process; `journal` has what was erased, also before a backup was restored."""
+        self._journal = journal
         self._database = database
         self._clock = clock
         self._owner = owner
@@ -69,6 +72,8 @@ class Upkeep:
             if not leases.acquire(session, LEASE, self._owner, now=now, length=2 * EVERY):
                 return
             complete = self._complete_up_to(session)
+            self._erase_again(session, now)
+            legal_holds.forget_ended(session, now)
             tombstones = mentions.forget_tombstones(session, complete) if complete is not None else 0
             events = outbox.purge(session, now - self._retention.bus)
             links.forget_expired(session, now - LINKS_KEPT)
@@ -82,3 +87,14 @@ class Upkeep:
                 break
         if tombstones or events or old:
             _log.info("cleaned up", tombstones=tombstones, events=events, mentions=old)
+
+    def _erase_again(self, session: Session, now: datetime) -> None:
+        """What the journal says is erased and the database does not know: a backup was restored."""
+        if self._journal is None:
+            return
+        returned = erasures.not_erased(session, self._journal.identifiers())
+        if returned:
+            erasures.erase(session, returned, now=now)
+            _log.warning(
+                "a restored backup had brought erased mentions back; they are erased again", mentions=len(returned)
+            )

@@ -36,6 +36,7 @@ from services.api.routes import (
     mentions,
     oncall,
     pages,
+    privacy,
     reports,
     room,
     rota,
@@ -107,6 +108,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         database=database,
         clock=surroundings.clock,
         people_clock=people_clock,
+        home=surroundings.environment.home,
         bus=surroundings.bus,
         sessions=sessions,
         passwords=Passwords(database, people_clock),
@@ -133,6 +135,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         reports,
         drills,
         corrections,
+        privacy,
     ):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description(app))

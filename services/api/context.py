@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -38,6 +39,8 @@ class ApiContext:
     database: Database
     clock: Clock
     people_clock: Clock
+    home: Path
+    """The data folder."""
     sessions: Sessions
     passwords: Passwords
     identity_provider: IdentityProvider | None

@@ -83,6 +83,7 @@ def import_(
 ) -> None:
     """Label history and write it into the database, to warm a brand's baseline; it wakes nobody."""
     from services.alert.handler import AlertHandler
+    from services.alert.pseudonyms import Pseudonyms
     from services.classify.handler import ClassifyHandler
     from services.ingest.routing import Outcome, Router
 
@@ -109,7 +110,7 @@ def import_(
         database.upgrade()
         labeller = open_labeller(configuration.classifier)
         classify = ClassifyHandler(labeller, BrandMatcher.of_brands(configuration.brands), clock, partitions=1)
-        alert = AlertHandler(database, clock, configuration.detection, bus)
+        alert = AlertHandler(database, clock, configuration.detection, bus, Pseudonyms(configuration.privacy))
         imported = import_history(with_brands(mentions), classify, alert, clock, advance)
         if not imported and not unmatched:
             raise nothing_valid(file, rejected)

@@ -28,7 +28,7 @@ _STATE_OF = {
 MOST_EXPLAINED_WORDS = 8
 _HIDDEN = (
     "native_id", "text", "url", "in_reply_to", "quote_of", "repost_of", "conversation_id", "outlet", "media",
-    "author_id", "author_name",
+    "author_id", "author_name", "author_name_hidden",
 )  # fmt: skip
 _IDENTITY = ("id", "state", "removed_revision", "removed_why", "removed_at")
 _EMPTY = {"wakes": False, "brands": [], "copy_key": "", "crisis_words": ""}
@@ -54,6 +54,11 @@ class Received:
     """Equal for copies of one text (detection's `copy_key`)."""
     crisis_words: str = ""
     """The crisis words that its beginning has, kept when the text must go."""
+    author_key: str | None = None
+    """What its author is told apart by; None: the digest without an installation's key."""
+    names_author: bool = True
+    """Whether the author's name is open; else it is kept apart."""
+    keeps_author_id: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +135,16 @@ def start_of_hour(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def author_key(source: str, author_id: str | None) -> str | None:
+def author_key(source: str, author_id: str | None, key: bytes = b"") -> str | None:
     """A digest that tells authors apart, over all sources; None where the source names none.
 
-    It can be found by trying ids, so it is a pseudonym and not anonymous; an erasure takes it away with the rest.
+    With the installation's `key` nobody else can find it by trying ids. It is a pseudonym and not anonymous all the same; an
+    erasure takes it away with the rest.
     """
     if author_id is None:
         return None
-    return blake2b(f"{len(source)}:{source}:{author_id}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    identity = f"{len(source)}:{source}:{author_id}".encode("utf-8", "surrogatepass")
+    return blake2b(identity, digest_size=12, key=key).hexdigest()
 
 
 def receive(known: Known, received: Received) -> Effect:
@@ -273,8 +280,10 @@ def _take_content(known: Known, received: Received) -> None:
     row.language, row.country = mention.language, mention.country
     row.in_reply_to, row.quote_of = mention.in_reply_to, mention.quote_of
     row.repost_of, row.conversation_id = mention.repost_of, mention.conversation_id
-    row.author_key = author_key(mention.source, mention.author.id)
-    row.author_id, row.author_name = mention.author.id, mention.author.name
+    row.author_key = received.author_key or author_key(mention.source, mention.author.id)
+    row.author_id = mention.author.id if received.keeps_author_id else None
+    row.author_name = mention.author.name if received.names_author else None
+    row.author_name_hidden = None if received.names_author else mention.author.name
     followers = mention.author.followers
     row.author_followers = None if followers is None else min(followers, MOST_COUNTED)
     row.author_role = mention.author.role

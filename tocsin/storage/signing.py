@@ -16,6 +16,8 @@ from tocsin.storage.tables.delivery import SigningKeyTable
 
 ANSWERS = "answers"
 """The key that the tokens of acknowledge links are made with."""
+AUTHORS = "authors"
+"""The key of the digests that authors are told apart by."""
 _TOKEN_BYTES = 16
 
 

@@ -61,6 +61,7 @@ def written_story(scenario: Scenario, start: datetime) -> tuple[list[Mention], l
 def teach_history(given: Surroundings, mentions: Sequence[Mention], advance: Callable[[int], None]) -> None:
     """Two weeks of quiet into the database, labelled by the real network."""
     from services.alert.handler import AlertHandler
+    from services.alert.pseudonyms import Pseudonyms
     from services.classify.handler import ClassifyHandler
     from services.classify.labelling import Labeller
     from tocsin.cli.networks import open_labeller
@@ -69,7 +70,9 @@ def teach_history(given: Surroundings, mentions: Sequence[Mention], advance: Cal
     labeller: Labeller = open_labeller(given.configuration.classifier)
     clock: Clock = ManualClock(mentions[-1].published_at)
     classify = ClassifyHandler(labeller, BrandMatcher.of_brands(given.configuration.brands), clock, partitions=1)
-    alert = AlertHandler(given.database, clock, given.configuration.detection, given.bus)
+    alert = AlertHandler(
+        given.database, clock, given.configuration.detection, given.bus, Pseudonyms(given.configuration.privacy)
+    )
     import_history(mentions, classify, alert, clock, advance)
 
 

@@ -87,6 +87,9 @@ class MentionTable(Base):
     outlet: Mapped[str | None] = mapped_column(Text)
     author_id: Mapped[str | None] = mapped_column(Text)
     author_name: Mapped[str | None] = mapped_column(Text)
+    """Of press, officials, watch-listed authors and those whom many follow; null of others."""
+    author_name_hidden: Mapped[str | None] = mapped_column(Text)
+    """The name of others: read only where somebody opens it, which the audit log tells."""
     media: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
 
     __table_args__ = (

@@ -1,0 +1,286 @@
+"""`/v1/privacy`: erasing on a person's request, opening an author's name, and sealing an incident for a court."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import select
+
+from services.api.context import Context
+from services.api.permission import Actor, Admin, unknown_brand
+from services.api.schemas import Answer
+from tocsin.bus.erasure import BusErasure
+from tocsin.contracts.events import Instant, mention_id
+from tocsin.problems import Problem
+from tocsin.storage import audit, erasures, incidents, legal_holds
+from tocsin.storage.erasures import JOURNAL, ErasureJournal
+from tocsin.storage.merging import author_key
+from tocsin.storage.signing import AUTHORS, signing_key
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+
+router = APIRouter(tags=["privacy"])
+
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "It is not there, or not of one of your brands"}}
+LONGEST_HOLD = timedelta(days=3660)
+
+
+class SourceMention(BaseModel):
+    """A mention as its source names it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(min_length=1, max_length=100)
+    native_id: str = Field(min_length=1, max_length=2000)
+
+
+class SourceAuthor(BaseModel):
+    """An author as a source names them: by the id that the source gives, not the name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(min_length=1, max_length=100)
+    id: str = Field(min_length=1, max_length=2000)
+
+
+class ErasureRequest(BaseModel):
+    """Whose mentions go: some by id, some as their source names them, or all of an author."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"author": {"source": "mastodon", "id": "109348"}, "reason": "request of 12 March, ticket 4711"}
+            ]
+        },
+    )
+
+    mentions: tuple[UUID, ...] = Field(default=(), max_length=1000)
+    from_source: tuple[SourceMention, ...] = Field(default=(), max_length=1000)
+    author: SourceAuthor | None = None
+    reason: str = Field(min_length=1, max_length=500, description="For the audit log; no name and no text.")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.mentions and not self.from_source and self.author is None:
+            raise ValueError("name mentions, from_source or author")
+        return self
+
+
+class ErasureAnswer(Answer):
+    """What is gone, and what goes when."""
+
+    erased: tuple[UUID, ...] = Field(description="Ids that stay on the suppression list for good.")
+    on_the_bus: str = Field(description="What holds for copies that are still on the bus.")
+    gone_at_the_latest: Instant = Field(description="From when on no copy is left but sealed ones of a legal hold.")
+
+
+class OpenAuthorRequest(BaseModel):
+    """Why the name is needed; it stands in the audit log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    brand: str = Field(max_length=100)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class OpenAuthorAnswer(Answer):
+    """Who wrote a mention, as far as the source said so."""
+
+    key: str | None
+    name: str | None
+    role: str | None
+    followers: int | None
+
+
+class LegalHoldRequest(BaseModel):
+    """Why the copy is sealed, and until when it is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=500)
+    until: Instant
+
+
+class LegalHoldAnswer(Answer):
+    """A sealed copy. `sha256` is that of the file that the copy is downloaded as."""
+
+    id: UUID
+    incident_id: UUID
+    by: str
+    reason: str
+    sealed_at: Instant
+    until: Instant
+    sha256: str
+
+
+class LegalHoldList(Answer):
+    """The sealed copies of an incident, the oldest first."""
+
+    legal_holds: tuple[LegalHoldAnswer, ...]
+
+
+@router.post("/v1/privacy/erasures", summary="Erase on a person's request")
+def erase(*, context: Context, principal: Admin, wanted: ErasureRequest) -> ErasureAnswer:
+    """Rows, stories, evidence, messages, the outbox and the embedded bus: at once. Repeating it changes nothing.
+
+    Needs a key or person for all brands: a mention may be about several.
+    """
+    if principal.brands is not None:
+        raise Problem(403, detail="an erasure concerns every brand; use a key of scope admin without a limit to brands")
+    now = context.clock.now()
+    chosen = {*wanted.mentions, *(mention_id(item.source, item.native_id) for item in wanted.from_source)}
+    with context.database.unit_of_work() as session:
+        if wanted.author is not None:
+            key = signing_key(session, AUTHORS, now)
+            for digest in (
+                author_key(wanted.author.source, wanted.author.id, key),
+                # What was written before the installation had a key.
+                author_key(wanted.author.source, wanted.author.id),
+            ):
+                chosen.update(erasures.mentions_of_author(session, digest or ""))
+        # Before the commit, so that no crash can leave an erasure that a restored backup would undo.
+        ErasureJournal(context.home / JOURNAL).note(sorted(chosen), now)
+        erased = erasures.erase(session, chosen, now=now)
+        audit.record(
+            session,
+            at=now,
+            actor=principal.actor,
+            action="mentions.erased",
+            target=f"{len(erased.mentions)} mentions",
+            details={"reason": wanted.reason, "mentions": [str(item) for item in erased.mentions[:100]]},
+        )
+    bus = BusErasure(context.bus)
+    for item in erased.mentions:
+        bus.erase(item, erased.brands.get(item, ()))
+    at_once = context.bus.erases_in_place
+    retention = context.configuration.retention.bus
+    return ErasureAnswer(
+        erased=erased.mentions,
+        on_the_bus=(
+            "blanked at once"
+            if at_once
+            else f"copies on Kafka and in dead letters expire by retention, within {retention.days} days"
+        ),
+        gone_at_the_latest=now if at_once else now + retention,
+    )
+
+
+@router.post("/v1/mentions/{mention_id}/author", summary="Open the name of an author", responses=_NOT_FOUND)
+def open_author(
+    *, context: Context, principal: Actor, wanted: OpenAuthorRequest, mention_id: Annotated[UUID, Path()]
+) -> OpenAuthorAnswer:
+    """Names of private people are kept apart; who opens one says why, and it stands in the audit log."""
+    if not context.sees(principal, wanted.brand):
+        raise unknown_brand(wanted.brand)
+    now = context.clock.now()
+    with context.database.unit_of_work() as session:
+        row = session.scalars(
+            select(MentionTable)
+            .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+            .where(MentionTable.id == mention_id, MentionBrandTable.brand == wanted.brand)
+        ).one_or_none()
+        if row is None:
+            raise Problem(404, detail=f"there is no mention {mention_id} of {wanted.brand!r} that you may see")
+        audit.record(
+            session,
+            at=now,
+            actor=principal.actor,
+            action="author.opened",
+            target=f"mention:{mention_id}",
+            brand=wanted.brand,
+            details={"reason": wanted.reason},
+        )
+        return OpenAuthorAnswer(
+            key=row.author_key,
+            name=row.author_name or row.author_name_hidden,
+            role=row.author_role,
+            followers=row.author_followers,
+        )
+
+
+@router.post(
+    "/v1/incidents/{incident_id}/legal-holds",
+    status_code=201,
+    summary="Seal a copy of an incident",
+    responses=_NOT_FOUND,
+)
+def seal(*, context: Context, principal: Admin, incident_id: UUID, wanted: LegalHoldRequest) -> LegalHoldAnswer:
+    """The incident, its history, its messages and the mentions that it shows, as they are now; exempt from erasure until its end."""
+    now = context.clock.now()
+    if not now < wanted.until <= now + LONGEST_HOLD:
+        message = "name an instant after now and within ten years; seal anew when it must last longer"
+        raise Problem(422, detail=f"until: {message}", errors=[{"field": "until", "message": message}])
+    with context.database.unit_of_work() as session:
+        _seen(principal, session, incident_id)
+        hold = legal_holds.seal(
+            session, incident_id, by=principal.actor, reason=wanted.reason, now=now, until=wanted.until
+        )
+        assert hold is not None  # noqa: S101 - it was seen in this transaction
+        audit.record(
+            session,
+            at=now,
+            actor=principal.actor,
+            action="legal_hold.sealed",
+            target=f"incident:{incident_id}",
+            brand=hold.brand,
+            details={"reason": wanted.reason, "until": wanted.until.isoformat(), "sha256": hold.sha256},
+        )
+    return _answer(hold)
+
+
+@router.get("/v1/incidents/{incident_id}/legal-holds", summary="Sealed copies of an incident", responses=_NOT_FOUND)
+def list_holds(*, context: Context, principal: Admin, incident_id: UUID) -> LegalHoldList:
+    """What was sealed, by whom, why, and until when."""
+    with context.database.read() as session:
+        _seen(principal, session, incident_id)
+        return LegalHoldList(legal_holds=tuple(_answer(hold) for hold in legal_holds.holds(session, incident_id)))
+
+
+@router.get(
+    "/v1/incidents/{incident_id}/legal-holds/{hold_id}",
+    summary="Download a sealed copy",
+    response_class=Response,
+    responses={**_NOT_FOUND, 200: {"content": {"application/gzip": {}}, "description": "JSON, compressed with gzip"}},
+)
+def download(*, context: Context, principal: Admin, incident_id: UUID, hold_id: UUID) -> Response:
+    """The bytes as they were sealed; each download stands in the audit log."""
+    now = context.clock.now()
+    with context.database.unit_of_work() as session:
+        found = legal_holds.content(session, hold_id)
+        if found is None or found[0].incident_id != incident_id or not principal.sees(found[0].brand):
+            raise Problem(404, detail=f"there is no sealed copy {hold_id} that you may see")
+        hold, content = found
+        audit.record(
+            session,
+            at=now,
+            actor=principal.actor,
+            action="legal_hold.downloaded",
+            target=f"incident:{incident_id}",
+            brand=hold.brand,
+            details={"sha256": hold.sha256},
+        )
+    name = f"incident-{incident_id}-{hold.sealed_at:%Y%m%dT%H%M%SZ}.json.gz"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-SHA256": hold.sha256}
+    return Response(content, media_type="application/gzip", headers=headers)
+
+
+def _seen(principal: Admin, session: Any, incident_id: UUID) -> None:
+    incident = incidents.find(session, incident_id)
+    if incident is None or not principal.sees(incident.brand):
+        raise Problem(404, detail=f"there is no incident {incident_id} that you may see; GET /v1/incidents lists them")
+
+
+def _answer(hold: legal_holds.LegalHold) -> LegalHoldAnswer:
+    return LegalHoldAnswer(
+        id=hold.id,
+        incident_id=hold.incident_id,
+        by=hold.by,
+        reason=hold.reason,
+        sealed_at=hold.sealed_at,
+        until=hold.until,
+        sha256=hold.sha256,
+    )
