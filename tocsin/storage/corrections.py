@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.folding import Folded
+from tocsin.storage.tables.figures import MentionStoryTable
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
 
 STORY_REACH = timedelta(hours=72)
@@ -51,7 +52,8 @@ class Exclusion:
 def story_of(session: Session, brand: str, mention_id: uuid.UUID) -> list[uuid.UUID]:
     """The mentions of a brand that tell the same as this one, itself first; empty where it has no labels for the brand.
 
-    The same text, or an embedding with a cosine of at least `SIMILAR`, published within three days.
+    The same story by the evaluator's word, the same text, or an embedding with a cosine of at least `SIMILAR`, published within
+    three days.
     """
     found = session.execute(_columns().where(MentionTable.id == mention_id, MentionBrandTable.brand == brand)).first()
     if found is None:
@@ -67,7 +69,17 @@ def story_of(session: Session, brand: str, mention_id: uuid.UUID) -> list[uuid.U
         .order_by(MentionBrandTable.published_at.desc())
         .limit(_LOOKED_AT)
     ).all()
-    same = [row.id for row in near if found.copy_key and row.copy_key == found.copy_key]
+    story = select(MentionStoryTable.story).where(
+        MentionStoryTable.mention_id == mention_id, MentionStoryTable.brand == brand
+    )
+    told = set(
+        session.scalars(
+            select(MentionStoryTable.mention_id).where(
+                MentionStoryTable.brand == brand, MentionStoryTable.story == story.scalar_subquery()
+            )
+        )
+    )
+    same = [row.id for row in near if row.id in told or (found.copy_key and row.copy_key == found.copy_key)]
     with_embedding = [row for row in near if row.embedding and found.embedding]
     if with_embedding:
         vectors = np.frombuffer(b"".join(row.embedding for row in with_embedding), np.int8).astype(np.float32)

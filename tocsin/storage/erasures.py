@@ -21,13 +21,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tocsin.contracts.events import RemovalReason
 from tocsin.storage import mentions
-from tocsin.storage.base import Base
 from tocsin.storage.merging import Removed
 from tocsin.storage.scrubbing import Words, scrub, scrub_text
 from tocsin.storage.tables.detection import StoryBookTable
 from tocsin.storage.tables.flow import BrandStateTable, OutboxTable
 from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable, NotificationTable
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.room import CardTable, NearMissTable, RoomTable
 
 JOURNAL = "erasures.jsonl"
 """The journal's name in the data folder."""
@@ -93,6 +93,7 @@ def scrub_copies(session: Session, identifiers: Sequence[uuid.UUID]) -> None:
     if not touched:
         return
     _scrub_rows(session, words, BrandStateTable.brand, touched, "state", "reasons", "evidence")
+    _scrub_rows(session, words, NearMissTable.brand, touched, "reasons")
     session.execute(delete(StoryBookTable).where(StoryBookTable.brand.in_(touched)))
     incidents = list(session.scalars(select(IncidentTable.id).where(IncidentTable.brand.in_(touched))))
     for start in range(0, len(incidents), _AT_ONCE):
@@ -100,6 +101,8 @@ def scrub_copies(session: Session, identifiers: Sequence[uuid.UUID]) -> None:
         _scrub_rows(session, words, IncidentTable.id, chunk, "details")
         _scrub_rows(session, words, IncidentEventTable.incident_id, chunk, "data")
         _scrub_rows(session, words, NotificationTable.incident_id, chunk, "content")
+        _scrub_rows(session, words, RoomTable.incident_id, chunk, "details")
+        _scrub_rows(session, words, CardTable.incident_id, chunk, "wanted", "sent")
         _scrub_outbox(session, [str(item) for item in chunk], words)
 
 

@@ -1,7 +1,7 @@
 """Names that are kept apart, and sealed copies of incidents.
 
-Revision ID: 0012_privacy
-Revises: 0011_corrections
+Revision ID: 0015_privacy
+Revises: 0014_corrections
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from tocsin.storage.base import UtcDateTime, Word
 
-revision = "0012_privacy"
-down_revision = "0011_corrections"
+revision = "0015_privacy"
+down_revision = "0014_corrections"
 branch_labels = None
 depends_on = None
 
