@@ -60,7 +60,7 @@ DOORS: tuple[Door, ...] = (
     # Access.
     Door("GET", "/v1/keys", ADMIN),
     Door("POST", "/v1/keys", ADMIN, body={"name": "x", "scopes": ["read"]}),
-    Door("DELETE", "/v1/keys/{prefix}", ADMIN, of_brand=True),
+    Door("DELETE", "/v1/keys/{prefix}", ADMIN, of_brand=True, known={"prefix": "abcdefgh"}),
     Door("GET", "/v1/audit", ADMIN),
     Door("GET", "/v1/drills", R),
     Door("GET", "/drills", R),

@@ -207,6 +207,6 @@ def test_an_answer_that_asks_to_come_again_is_not_remembered(
         raise Problem(503)
 
     with monkeypatch.context() as broken:
-        broken.setattr("services.api.routes.incidents.acknowledge", away)
+        broken.setattr("services.api.routes.incident_commands.acknowledge", away)
         assert client.post(path, headers=headers).status_code == 503
     assert client.post(path, headers=headers).status_code == 200
