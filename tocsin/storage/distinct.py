@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,16 +37,15 @@ def pack(digests: Iterable[int]) -> bytes:
 
 def count(packed: Iterable[bytes]) -> int:
     """How many different authors there are in all of these together; exact where each of them is."""
-    exact: list[NDArray[Any]] = []
+    exact: list[bytes] = []
     registers: NDArray[np.uint8] | None = None
     for one in packed:
-        body = memoryview(one)[1:]
         if one[:1] == _EXACT:
-            exact.append(np.frombuffer(body, dtype="<u8"))
+            exact.append(one[1:])
         else:
-            found = np.frombuffer(body, dtype=np.uint8)
+            found = np.frombuffer(one, dtype=np.uint8, offset=1)
             registers = found.copy() if registers is None else np.maximum(registers, found, out=registers)
-    together = np.unique(np.concatenate(exact)) if exact else np.empty(0, dtype=np.uint64)
+    together = np.unique(np.frombuffer(b"".join(exact), dtype="<u8"))
     if registers is None:
         return len(together)
     return _estimate(np.maximum(registers, _registers(together.astype(np.uint64))))

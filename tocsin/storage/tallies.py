@@ -73,8 +73,8 @@ class Tally:
             self.with_reach += 1
         self.digests.add(distinct.digest(row.author_key or f"?{row.mention_id}"))
 
-    def take(self, numbers: Sequence[Any], packed: bytes) -> None:
-        """Add what `numbers` and `packed` of another said."""
+    def take(self, numbers: Sequence[Any], packed: Iterable[bytes]) -> None:
+        """Add the numbers and the packed authors of others."""
         self.mentions += numbers[0]
         self.negative += numbers[1]
         self.neutral += numbers[2]
@@ -84,12 +84,12 @@ class Tally:
         self.with_engagement += numbers[6]
         self.reach += numbers[7]
         self.with_reach += numbers[8]
-        self.packed_authors.append(packed)
+        self.packed_authors.extend(packed)
 
     def unite(self, other: Tally) -> None:
         """Add all of another, whose mentions are others."""
-        self.packed_authors.extend(other.packed_authors)
-        self.take(other.numbers, distinct.pack(other.digests))
+        own = [distinct.pack(other.digests)] if other.digests else []
+        self.take(other.numbers, [*other.packed_authors, *own])
 
     @property
     def numbers(self) -> tuple[int, int, int, int, int, float, int, float, int]:

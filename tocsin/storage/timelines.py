@@ -7,7 +7,7 @@ the rows: an answer is never older than what was written.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,9 +38,7 @@ def tally_spans(
     cut = {start_of_hour(edge) for edge in edges if edge != start_of_hour(edge)}
     fine = {start_of_hour(edge) for edge in edges if edge.second or edge.microsecond or edge.minute % 5}
     from_rows = uncounted | fine
-    for hour, value, numbers, packed in _whole_hours(session, brand, first, last, split):
-        if hour not in from_rows and hour not in cut:
-            _add(spans, edges, hour, (value, numbers, packed))
+    _add_whole_hours(spans, edges, _whole_hours(session, brand, first, last, split), without=from_rows | cut)
     for hour, value, stored in _slots(session, brand, sorted(cut - from_rows), split):
         for slot, numbers, packed in slots_from_json(stored):
             _add(spans, edges, hour + slot * SLOT, (value, numbers, packed))
@@ -60,19 +58,38 @@ def _uncounted_hours(session: Session, brand: str, first: datetime, until: datet
     )
 
 
-def _whole_hours(
-    session: Session, brand: str, first: datetime, until: datetime, split: Split | None
-) -> Iterable[tuple[datetime, str, Sequence[Any], bytes]]:
-    rows = session.connection().execute(
-        select(_FIGURES.hour, _FIGURES.value, _FIGURES.authors, *(_FIGURES[name] for name in NUMBERS)).where(
-            _FIGURES.brand == brand,
-            _FIGURES.split == ("" if split is None else split.value),
-            _FIGURES.hour >= first,
-            _FIGURES.hour < until,
+def _whole_hours(session: Session, brand: str, first: datetime, until: datetime, split: Split | None) -> Sequence[Any]:
+    """Rows of hour, value, packed authors, and the numbers."""
+    return (
+        session.connection()
+        .execute(
+            select(_FIGURES.hour, _FIGURES.value, _FIGURES.authors, *(_FIGURES[name] for name in NUMBERS)).where(
+                _FIGURES.brand == brand,
+                _FIGURES.split == ("" if split is None else split.value),
+                _FIGURES.hour >= first,
+                _FIGURES.hour < until,
+            )
         )
+        .all()
     )
-    for hour, value, authors, *numbers in rows:
-        yield hour, value, numbers, authors
+
+
+def _add_whole_hours(
+    spans: Spans, edges: Sequence[datetime], rows: Sequence[Any], *, without: Collection[datetime]
+) -> None:
+    # Thousands of rows for a long time: grouped first, then added up column by column, which takes a third of the time.
+    positions: dict[datetime, int] = {}
+    groups: dict[tuple[int, str], list[Any]] = {}
+    for row in rows:
+        hour = row[0]
+        position = positions.get(hour)
+        if position is None:
+            position = positions[hour] = -1 if hour in without else bisect_right(edges, hour) - 1
+        if 0 <= position < len(spans):
+            groups.setdefault((position, row[1]), []).append(row)
+    for (position, value), group in groups.items():
+        _, _, packed, *numbers = zip(*group, strict=True)
+        spans[position].setdefault(value, Tally()).take([sum(column) for column in numbers], packed)
 
 
 def _slots(
@@ -93,4 +110,4 @@ def _add(spans: Spans, edges: Sequence[datetime], at: datetime, counted: tuple[s
     value, numbers, packed = counted
     position = bisect_right(edges, at) - 1
     if 0 <= position < len(spans):
-        spans[position].setdefault(value, Tally()).take(numbers, packed)
+        spans[position].setdefault(value, Tally()).take(numbers, (packed,))
