@@ -106,6 +106,7 @@ class Configuration(Settings):
             *_repeated("answers", (answer.id for answer in self.answers)),
             *_repeated("boards", (board.id for board in self.boards)),
             *_repeated("digests", (digest.brand for digest in self.digests)),
+            *_repeated("detection.watch", (rule.id for rule in self.detection.watch)),
             *self._missing_references(),
             *self._missing_in_the_room(),
             *self._missing_contacts(),
@@ -140,6 +141,10 @@ class Configuration(Settings):
         )
         for brand in self.brands:
             yield from _unknown(f"brands.{brand.id}.policy", [brand.policy] if brand.policy else [], policies)
+        for rule in self.detection.watch:
+            yield from _unknown(f"detection.watch.{rule.id}.brands", rule.brands, brands)
+        for planned in self.detection.planned:
+            yield from _unknown(f"detection.planned.{planned.name}.brands", planned.brands, brands)
         for source in self.sources:
             yield from _unknown(f"sources.{source.id}.brands", source.brands, brands)
         for person in self.people:

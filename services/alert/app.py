@@ -28,6 +28,7 @@ from services.alert.notify.channels import channels
 from services.alert.notify.limits import PhoneLimits
 from services.alert.notify.port import Channel
 from services.alert.notify.sender import Sender
+from services.alert.protocol.commands import WATCH_RULE
 from services.alert.protocol.directory import Directory
 from services.alert.pseudonyms import Pseudonyms
 from services.alert.rates import harmful_rates
@@ -35,6 +36,7 @@ from services.alert.relay import Relay
 from services.alert.rooms import RoomKeeper
 from services.alert.timers import Timers
 from services.alert.upkeep import Upkeep
+from services.alert.watching import Watching
 from tocsin.bus.worker import Worker, WorkerLimits
 from tocsin.config import Configuration
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
@@ -67,9 +69,33 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
     card = read_network_card(configuration.classifier.name)
     rates = harmful_rates(card)
     directory = Directory.of(configuration, calendars_of(configuration.schedules))
+    partitions = bus.partitions(CLASSIFIED), bus.partitions(MENTIONS)
     with database.unit_of_work() as session:
         brands.ensure(session, (brand.id for brand in configuration.brands), due_at=clock.now())
-    handler = AlertHandler(database, clock, configuration.detection, bus, Pseudonyms(configuration.privacy))
+
+    def complete_up_to(session: Session) -> datetime | None:
+        return ticks.complete_up_to(session, classified_partitions=partitions[0], mentions_partitions=partitions[1])
+
+    watching = Watching(
+        database,
+        clock,
+        configuration.detection,
+        rates,
+        complete_up_to=complete_up_to,
+        apply=lambda session, judgement, complete: judged(
+            session, clock, configuration, judgement, complete, actor=WATCH_RULE
+        ),
+        health=health,
+    )
+    handler = AlertHandler(
+        database,
+        clock,
+        configuration.detection,
+        bus,
+        Pseudonyms(configuration.privacy, (author for rule in configuration.detection.watch for author in rule.authors)),
+        rates=rates,
+        ring=watching.ring,
+    )
     worker = Worker(
         bus,
         GROUP,
@@ -79,11 +105,6 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         limits=WorkerLimits.of(configuration.bus),
         beat=lambda: health.beat(GROUP, LONGEST_BATCH_SECONDS),
     )
-    partitions = bus.partitions(CLASSIFIED), bus.partitions(MENTIONS)
-
-    def complete_up_to(session: Session) -> datetime | None:
-        return ticks.complete_up_to(session, classified_partitions=partitions[0], mentions_partitions=partitions[1])
-
     evaluator = Evaluator(
         database,
         clock,
@@ -105,6 +126,7 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         *cards(given),
         worker,
         evaluator,
+        watching,
         Timers(database, clock, directory, health),
         RoomKeeper(
             database,

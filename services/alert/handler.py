@@ -6,15 +6,18 @@ when it comes again, nor do two processes that have the same records for a while
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from services.alert.detection.copies import copy_key
 from services.alert.detection.lateness import wakes
-from services.alert.detection.observations import SHORT_TEXT
+from services.alert.detection.observations import SHORT_TEXT, HarmfulRates, observe
+from services.alert.detection.watch import rings as find_rings
+from services.alert.detection.watch import rules_of
 from services.alert.detection.words import crisis_word_finder
 from services.alert.pseudonyms import Pseudonyms
 from tocsin.bus.erasure import BusErasure
@@ -25,7 +28,7 @@ from tocsin.contracts.codec import TEACHES_ONLY_HEADER, UnreadableRecord, decode
 from tocsin.contracts.events import ClassifiedMention, Removal, RemovalReason, Tick
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.observability import metrics
-from tocsin.storage import brands, erasures, mentions, ticks
+from tocsin.storage import brands, erasures, mentions, rings, ticks
 from tocsin.storage.database import Database
 from tocsin.storage.merging import Effect, Received, Removed, decode_embedding
 
@@ -42,6 +45,8 @@ class _Batch:
     received: list[Received] = field(default_factory=list)
     removed: list[Removed] = field(default_factory=list)
     ticks: list[tuple[int, int, datetime]] = field(default_factory=list)
+    rings: list[tuple[str, str, UUID]] = field(default_factory=list)
+    """Brand, watch rule and mention."""
 
 
 class AlertHandler:
@@ -54,12 +59,21 @@ class AlertHandler:
         settings: DetectionSettings,
         bus: Bus,
         pseudonyms: Pseudonyms | None = None,
+        *,
+        rates: HarmfulRates | None = None,
+        ring: Callable[[], object] = lambda: None,
     ) -> None:
-        """Without `pseudonyms`, every author's name and id is kept in the open."""
+        """Without `pseudonyms`, every author's name and id is kept in the open.
+
+        `ring` is called after a batch in which a watch rule rang was committed; what it misses waits in the database.
+        """
         self._database = database
         self._pseudonyms = pseudonyms
         self._clock = clock
         self._lateness = settings.lateness
+        self._settings = settings
+        self._rates = rates
+        self._ring = ring
         self._bus_erasure = BusErasure(bus)
         self._speaks_of_crisis = crisis_word_finder(settings.crisis_words)
         self._word_finders = [(word, crisis_word_finder((word,))) for word in settings.crisis_words]
@@ -79,12 +93,15 @@ class AlertHandler:
             # A brand that nobody configured is judged as well, as soon as somebody sends mentions of it.
             brands.ensure(session, {brand for brand, _ in written.touched}, due_at=self._clock.now())
             ticks.advance(session, batch.ticks)
+            rung = rings.notice(session, batch.rings, at=self._clock.now())
         for effect, number in written.effects.items():
             metrics.RECORDS_WRITTEN.labels(effect=str(effect)).inc(number)
         written_at = self._clock.now()
         for item in batch.received:
             if item.wakes:
                 metrics.MENTION_SECONDS.observe(max(0.0, (written_at - item.received_at).total_seconds()))
+        if rung:
+            self._ring()
         return []
 
     def _read(self, records: Sequence[Record]) -> _Batch:
@@ -105,6 +122,7 @@ class AlertHandler:
             case ClassifiedMention() as mention:
                 check_storable(mention)
                 batch.received.append(self._received(mention, record))
+                batch.rings += self._rings(mention, record)
             case Removal() as removal:
                 if removal.revision not in _KEPT_INTEGERS:
                     raise UnreadableRecord("revision: is no time in ms; it has more than 64 bits")
@@ -144,6 +162,14 @@ class AlertHandler:
             )
             for item in received
         ]
+
+    def _rings(self, mention: ClassifiedMention, record: Record) -> list[tuple[str, str, UUID]]:
+        """The watch rules that it meets. Late is no hindrance up to a day; an import or a replay rings nothing."""
+        rules = rules_of(self._settings, mention.brand)
+        if not rules or record.header(TEACHES_ONLY_HEADER) is not None:
+            return []
+        found = find_rings(observe(mention), mention.outlet, self._clock.now(), rules, self._rates)
+        return [(mention.brand, ring.rule.id, mention.mention_id) for ring in found]
 
     def _forget_copies(self, session: Session, removed: Sequence[Removed]) -> None:
         """What was made of erased mentions goes from the database and from the bus."""

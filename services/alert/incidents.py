@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from services.alert.detection.state import EventKind, Judgement
-from services.alert.protocol.commands import ChangeLevel, Judged, Open
+from services.alert.protocol.commands import EVALUATOR, WATCH_RULE, ChangeLevel, Judged, Open
 from services.alert.protocol.decide import decide
 from services.alert.protocol.directory import Directory
 from services.alert.protocol.policies import snapshot
@@ -27,13 +27,16 @@ def judged(
     configuration: Configuration,
     judgement: Judgement,
     complete_up_to: datetime | None = None,
+    *,
+    actor: str = EVALUATOR,
 ) -> Decision | None:
     """Let an evaluation have its effect on the brand's incident, in the evaluator's own transaction.
 
     A level that has just become orange or red opens an incident, or joins the open one; any other judgement only changes an
     open one. So after a person has resolved it, nothing opens again until the level rises anew. `complete_up_to` is what
     messages say the stream was complete up to. None: there was nothing to do. Call it with the judgements of a brand in their
-    order; the incident is locked until the transaction ends.
+    order; the incident is locked until the transaction ends. `actor` is `WATCH_RULE` where a rule rang: that opens an incident
+    whenever none is open, because one mention is enough.
     """
     now = clock.now()
     directory = Directory.of(configuration, calendars_of(configuration.schedules)).with_overrides(
@@ -47,7 +50,7 @@ def judged(
         complete_up_to=complete_up_to,
     )
     _note_near_miss(session, judgement)
-    rises = judgement.event in (EventKind.OPENED, EventKind.RAISED) and judgement.level.serious
+    rises = judgement.level.serious and (judgement.event in (EventKind.OPENED, EventKind.RAISED) or actor == WATCH_RULE)
     incident = incidents.open_main(session, judgement.brand, lock=True)
     if incident is None and rises:
         policy = configuration.policy_of(judgement.brand)
@@ -58,6 +61,7 @@ def judged(
             judged=findings,
             policy=snapshot(policy) if policy else None,
             silence=silence.of_incident() if silence is not None else None,
+            actor=actor,
         )
         opened = decide(None, opening, now, directory)
         if incidents.insert_opened(session, opened):
@@ -66,7 +70,9 @@ def judged(
         incident = incidents.open_main(session, judgement.brand, lock=True)
     if incident is None:
         return None
-    return incidents.save(session, incident, decide(incident, ChangeLevel(findings, judgement.brand), now, directory))
+    return incidents.save(
+        session, incident, decide(incident, ChangeLevel(findings, judgement.brand, actor=actor), now, directory)
+    )
 
 
 def _headline(judgement: Judgement) -> dict[str, str]:

@@ -75,6 +75,16 @@ class Engagement(Event):
     views: Annotated[int, Field(ge=0)] | None = None
     observed_at: Instant | None = None
 
+    @property
+    def reactions(self) -> int:
+        """Likes, reposts and replies together; what was not counted is 0."""
+        return (self.likes or 0) + (self.reposts or 0) + (self.replies or 0)
+
+
+def has_grown(before: int, reactions: int) -> bool:
+    """Whether so many reactions more are worth looking at a mention again: by a quarter, and from 64 on."""
+    return reactions >= 64 and reactions >= 1.25 * before
+
 
 class Rating(Event):
     """A review's rating: `value` out of `best`."""

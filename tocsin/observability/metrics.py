@@ -70,6 +70,7 @@ EVALUATION_LATENESS = Histogram(
 )
 BRAND_LEVEL = Gauge("tocsin_brand_level", "Level of a brand: 0 green, 1 yellow, 2 orange, 3 red.", ["brand"])
 BRAND_SCORE = Gauge("tocsin_brand_score", "Crisis score of a brand, 0 to 100.", ["brand"])
+WATCH_RINGS = Counter("tocsin_watch_rings_total", "Mentions that made a watch rule ring.", ["rule"])
 SILENT_SOURCES = Counter("tocsin_silent_sources_total", "Times a source fell silent against its own habit.")
 
 # alert: timers and notifications; `channel` is the kind of channel, `kind` page, acknowledged or resolved

@@ -111,6 +111,24 @@ def save(
     )
 
 
+def raise_level(
+    session: Session,
+    brand: str,
+    *,
+    state: dict[str, Any],
+    level: Level,
+    reasons: dict[str, Any],
+    evidence: dict[str, Any],
+) -> None:
+    """Write down what happened between two evaluations; when it is due, and whose, stays as it is. The brand must be locked."""
+    session.execute(
+        update(BrandStateTable)
+        .where(BrandStateTable.brand == brand)
+        .values(state=state, level=level, reasons=reasons, evidence=evidence)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def postpone(session: Session, brand: str, owner: str, *, due_at: datetime) -> None:
     """Let go of a claim without a judgement, and look again at `due_at`."""
     session.execute(

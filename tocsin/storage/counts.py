@@ -147,7 +147,7 @@ def observations(session: Session, brand: str, since: datetime, until: datetime)
         .where(link.brand == brand, link.published_at >= since, link.published_at < until, link.in_counts)
         .order_by(link.published_at, link.mention_id)
     )
-    return [ObservedRow._make((_dashed(row[0]), *row[1:5], _kinds(row[5]), *row[6:])) for row in rows.all()]
+    return [ObservedRow._make((_dashed(row[0]), *row[1:5], kinds_from(row[5]), *row[6:])) for row in rows.all()]
 
 
 def history(session: Session, brand: str, since: datetime, until: datetime) -> list[tuple[datetime, str]]:
@@ -175,7 +175,8 @@ def _dashed(identifier: str) -> str:
     return f"{identifier[:8]}-{identifier[8:12]}-{identifier[12:16]}-{identifier[16:20]}-{identifier[20:]}"
 
 
-def _kinds(stored: str) -> tuple[str, ...]:
+def kinds_from(stored: str) -> tuple[str, ...]:
+    """The kinds of risk in a column `risk_kinds`, read as text."""
     return () if stored == "[]" else tuple(item["kind"] for item in json.loads(stored))
 
 

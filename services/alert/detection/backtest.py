@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from services.alert.detection.state import BrandProfile, BrandState, Judgement
 from services.alert.detection.stories import StoryBook, telling, untold, write_down
 from services.alert.detection.voices import Quote
 from services.alert.detection.words import crisis_word_finder
-from tocsin.contracts.events import ClassifiedMention, LabelQuality, Mention, Sentiment, SentimentScores
+from tocsin.contracts.events import ClassifiedMention, LabelQuality, Mention, Sentiment, SentimentScores, has_grown
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.detection import DetectionSettings
 
@@ -181,7 +181,12 @@ class _BrandReplay:
         held = self.recent.setdefault(hour, {})
         known = held.get(observation.mention_id)
         if known is not None and known[0] >= mention.version:
-            return
+            if has_grown(known[1].engagement, observation.engagement):
+                # An observation of its reactions, whatever the revision.
+                observation = replace(known[1], engagement=observation.engagement)
+                mention = mention.model_copy(update={"revision": known[0]})
+            else:
+                return
         held[observation.mention_id] = (mention.version, observation)
         self._mark(hour, observation)
         self.dirty.add(hour)

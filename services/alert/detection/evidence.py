@@ -9,6 +9,7 @@ from typing import Any
 from services.alert.detection.columns import Columns, harmful_of
 from services.alert.detection.findings import Findings
 from services.alert.detection.measures import WindowMeasure
+from services.alert.detection.news import grown_reason, silent_reason
 from services.alert.detection.observations import HOUR
 from services.alert.detection.sentences import (
     decided_reason,
@@ -17,9 +18,10 @@ from services.alert.detection.sentences import (
     main_reason,
     planned_at,
 )
-from services.alert.detection.state import BrandState, Reason
+from services.alert.detection.state import BrandState, Reason, Rung
 from services.alert.detection.surprise import count_surprise
 from services.alert.detection.voices import Pasted, Quotes, count_apart, loudest, sources_of, tell_stories
+from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.base import format_duration
 from tocsin.contracts.settings.detection import DetectionSettings
 
@@ -47,9 +49,10 @@ def explain(
     complete = complete_up_to is None or complete_up_to >= instant
     usual = findings.deciding.harmful_expected.mean if findings.deciding else None
     decided = _decided(findings, settings)
-    deciding = decided_reason(decided) if findings.signals.passes else None
+    deciding = decided_reason(decided) if findings.signals.passes or findings.rung else None
+    main = main_reason(findings, window, usual, stories, voices)
     reasons = (
-        main_reason(findings, window, usual, stories, voices),
+        *_leads(findings, instant, state, settings, main, quotes=quotes),
         *([deciding] if deciding else []),
         *further_reasons(findings, state, instant, settings, campaign=campaign, complete=complete),
     )
@@ -78,6 +81,11 @@ def explain(
             }
             for story in stories
         ],
+        "growing": [
+            {"mention": item.mention_id, "reactions": item.reactions, "limit": round(item.limit)}
+            for item in findings.growth
+        ],
+        "watch": None if findings.rung is None else _rung_evidence(findings.rung),
         "loudest": [
             {"author": voice.author, "followers": voice.followers, "mention": voice.mention_id} for voice in voices
         ],
@@ -88,9 +96,45 @@ def explain(
     return reasons, evidence
 
 
+def _leads(
+    findings: Findings,
+    instant: datetime,
+    state: BrandState,
+    settings: DetectionSettings,
+    main: Reason,
+    *,
+    quotes: Quotes,
+) -> tuple[Reason, ...]:
+    """The sentences that come first: whatever it was that decided, then how much is said."""
+    rung = findings.rung
+    if findings.decided_by == "engagement.serious_gain":
+        return (grown_reason(findings.growth[0], quotes), main)
+    if rung is not None and not findings.signals.passes:
+        return (Reason(fr=rung.french, en=rung.english), main)
+    if state.level is Level.YELLOW and findings.deciding is None:
+        if findings.growth:
+            return (grown_reason(findings.growth[0], quotes), main)
+        longest = settings.silence.notice_for
+        if silent := [silent_reason(item) for item in state.silent if instant - item.since <= longest]:
+            return (*silent, main)
+    return (main,)
+
+
+def _rung_evidence(rung: Rung) -> dict[str, Any]:
+    return {
+        "rules": list(rung.rules),
+        "mentions": list(rung.mentions),
+        "rings": rung.rings,
+        "at": rung.at.isoformat(),
+        "until": rung.until.isoformat(),
+        "level": rung.level.value,
+    }
+
+
 def _window_evidence(item: WindowMeasure) -> dict[str, Any]:
     return {
         "length": format_duration(item.settings.length),
+        "mentions": item.count.mentions,
         "authors": round(item.count.authors, 1),
         "authors_expected": round(item.authors_expected.mean, 2),
         "harmful": round(item.count.harmful, 1),
@@ -111,6 +155,24 @@ def _window_evidence(item: WindowMeasure) -> dict[str, Any]:
 
 def _decided(findings: Findings, settings: DetectionSettings) -> Mapping[str, Any]:
     """Which threshold decided, and what value of it, or how many fewer harmful mentions, would have kept it silent."""
+    if findings.decided_by == "engagement.serious_gain":
+        post = findings.growth[0]
+        return {
+            "threshold": findings.decided_by,
+            "value": post.reactions,
+            "limit": round(post.limit),
+            "silent_with": f"fewer than {post.limit:.0f} reactions",
+            "silent_with_fr": f"moins de {post.limit:.0f} réactions",
+        }
+    if findings.rung is not None and not findings.signals.passes:
+        rules = ", ".join(findings.rung.rules)
+        return {
+            "threshold": f"watch[{rules}]",
+            "value": findings.rung.rings,
+            "limit": 1,
+            "silent_with": "no mention that meets the rule",
+            "silent_with_fr": "aucune mention qui remplit la règle",
+        }
     if findings.cold and findings.cold_count is not None:
         count = findings.cold_count.distinct_harmful
         return {

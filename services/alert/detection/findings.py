@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.alert.detection.columns import WindowCount
+from services.alert.detection.engagement import Growth
 from services.alert.detection.levels import Signals
 from services.alert.detection.measures import WindowMeasure
+from services.alert.detection.state import Rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +27,7 @@ class Findings:
     cold: bool = False
     cold_count: WindowCount | None = None
     cold_limit: float = 0.0
+    growth: tuple[Growth, ...] = ()
+    """Harmful posts that have just taken off, the largest first."""
+    rung: Rung | None = None
+    """The watch rules that hold the level."""

@@ -15,10 +15,12 @@ from services.alert.detection.baseline import Baseline, learn
 from services.alert.detection.blocks import CRISIS, HARMFUL, PRESS, HourBlock, blocks_of
 from services.alert.detection.cold import cold_signals
 from services.alert.detection.columns import Columns, harmful_of
+from services.alert.detection.engagement import taking_off, usual_best
 from services.alert.detection.evidence import explain
 from services.alert.detection.findings import Findings
 from services.alert.detection.levels import Signals, next_state, present_mask
 from services.alert.detection.measures import WindowMeasure, measure
+from services.alert.detection.news import news_of
 from services.alert.detection.observations import HOUR, HarmfulRates, HourCount, Observation, start_of_hour
 from services.alert.detection.silence import Habit, learn_habits, watch_sources
 from services.alert.detection.state import BrandProfile, BrandState, Interval, Judgement, Reason
@@ -78,6 +80,7 @@ class Judge:
         self._hour: object | None = None
         self._earliest: datetime | None = None
         self._habits: Mapping[str, Habit] = {}
+        self._usual_best = 0.0
         self._learned: tuple[object, Baseline] | None = None
 
     def judge(
@@ -108,6 +111,8 @@ class Judge:
         silent = watch_sources(state, instant, used, self._habits, self._settings)
         state = silent.state
         findings = replace(self._look(state, instant, columns, history), brand=self._brand.id)
+        state, findings = self._grown(state, instant, columns, findings)
+        findings = self._held(state, instant, findings)
         may_fall = complete_up_to is None or complete_up_to >= instant
         after, event = next_state(state, instant, findings.signals, self._settings, may_fall=may_fall)
         reasons: tuple[Reason, ...] = ()
@@ -136,6 +141,7 @@ class Judge:
             newly_silent=silent.newly_silent,
             back=silent.back,
             measures=findings.measures,
+            news=news_of(findings, silent, after, quotes),
             reasons=reasons,
             evidence=evidence,
         )
@@ -148,6 +154,7 @@ class Judge:
             self._learned = None
             self._earliest = min((count.hour for count in history), default=None)
             self._habits = learn_habits(history, instant, state, self._settings)
+            self._usual_best = usual_best(history, instant)
 
     def _noted(self, state: BrandState, instant: datetime, spoken: datetime | None) -> BrandState:
         """The state with the brand's first hour and a change of its query, sources or neural network written down."""
@@ -181,6 +188,37 @@ class Judge:
         measures = [measure(columns, baseline, instant, window, gone) for window in self._settings.gate.windows]
         return self._weigh(state, columns, baseline, measures)
 
+    def _grown(
+        self, state: BrandState, instant: datetime, columns: Columns, findings: Findings
+    ) -> tuple[BrandState, Findings]:
+        """A harmful post that takes off: a notice, or an alert at once."""
+        day = columns.view(instant - 24 * HOUR, instant)
+        told, grown = taking_off(state.taken_off, day, self._usual_best, instant, self._settings.engagement)
+        if told != state.taken_off:
+            state = state.model_copy(update={"taken_off": told})
+        if not grown:
+            return state, findings
+        signals = findings.signals
+        if not grown[0].serious:
+            return state, replace(findings, growth=tuple(grown), signals=replace(signals, notice=True))
+        decided_by = findings.decided_by if signals.passes else "engagement.serious_gain"
+        signals = replace(signals, passes=True, at_once=True, calm=False)
+        return state, replace(findings, growth=tuple(grown), signals=signals, decided_by=decided_by)
+
+    def _held(self, state: BrandState, instant: datetime, findings: Findings) -> Findings:
+        """What keeps a level up, or a notice, beside the counts: a watch rule that rang, a source that is silent."""
+        longest = self._settings.silence.notice_for
+        silent = any(instant - item.since <= longest for item in state.silent)
+        rung, holds = state.rung, state.rung is not None and instant < state.rung.until
+        # After that it stays why the level is up, until that has fallen.
+        shown = rung if holds or (state.level.serious and state.onset is None) else None
+        signals = replace(
+            findings.signals,
+            notice=findings.signals.notice or silent,
+            floor=rung.level if rung is not None and holds else Level.GREEN,
+        )
+        return replace(findings, signals=signals, rung=shown)
+
     def _baseline(self, state: BrandState, instant: datetime, history: Sequence[HourCount]) -> Baseline:
         present = present_mask(state, instant, self._settings)
         masked: tuple[Interval, ...] = (*state.masks, *state.silences)
@@ -202,7 +240,7 @@ class Judge:
         settings = self._settings
         # An alert is held by windows like the one that opened it, and by 3 h at least: a day remembers too long.
         longest = max(state.opened_by or timedelta(0), 3 * HOUR)
-        heard = [item for item in measures if item.settings.length <= longest] if state.level.serious else measures
+        heard = [item for item in measures if item.settings.length <= longest] if state.onset is not None else measures
         heard = heard or measures
         calm = all(item.harmful_surprise < settings.gate.closes_below for item in heard)
         passing = [item for item in heard if item.passes(settings)]

@@ -31,6 +31,8 @@ class Signals:
     """Press, or safety or legal risk by several: orange is red."""
     passed_by: timedelta | None = None
     """The shortest window that passes."""
+    floor: Level = Level.GREEN
+    """What a watch rule that rang holds the level at."""
 
 
 def next_state(
@@ -76,7 +78,7 @@ def _due(
             due = Level.RED
     if serious and not signals.calm:
         due = max(due, state.level)
-    return due
+    return max(due, signals.floor)
 
 
 def _settle(
@@ -94,10 +96,12 @@ def _settle(
 def _alert(
     state: BrandState, instant: datetime, level: Level, signals: Signals, settings: DetectionSettings
 ) -> dict[str, object]:
-    if level.serious and not state.level.serious:
+    began = level.serious and (not state.level.serious or (state.onset is None and signals.passes))
+    if began:
         length = signals.passed_by or timedelta(hours=1)
         return {
-            "serious_since": instant,
+            # A watch rule may have made it serious before.
+            "serious_since": state.serious_since or instant,
             "opened_by": signals.passed_by,
             "onset": min(state.pending_since or instant, instant) - length,
         }

@@ -137,9 +137,7 @@ def observe(mention: ClassifiedMention, *, wakes: bool = True) -> Observation:
         copy_key=copy_key(mention.text),
         embedding=None if mention.embedding is None else a2b_base64(mention.embedding),
         repost=mention.repost_of is not None or is_repost(mention.text),
-        engagement=0
-        if engagement is None
-        else (engagement.likes or 0) + (engagement.reposts or 0) + (engagement.replies or 0),
+        engagement=0 if engagement is None else engagement.reactions,
         wakes=wakes,
         counted=author.role is not AuthorRole.OWN,
     )
@@ -177,6 +175,8 @@ class HourCount:
     languages: Mapping[str, LanguageCount] = field(default_factory=dict)
     sources: Mapping[str, int] = field(default_factory=dict)
     """Mentions by source."""
+    top_engagement: int = 0
+    """Reactions (likes, reposts, replies) of the mention that had most."""
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the hour, for a JSON column."""
@@ -188,6 +188,7 @@ class HourCount:
             "crisis": self.crisis,
             "followers": self.followers,
             "with_followers": self.with_followers,
+            "top_engagement": self.top_engagement,
             "languages": {language: [count.authors, count.harmful] for language, count in self.languages.items()},
             "sources": dict(self.sources),
         }
@@ -199,6 +200,8 @@ class HourCount:
             language: LanguageCount(int(pair[0]), int(pair[1])) for language, pair in counts["languages"].items()
         }
         plain = {name: int(counts[name]) for name in _PLAIN}
+        # Hours that were counted before there was such a number have none.
+        plain["top_engagement"] = int(counts.get("top_engagement", 0))
         return cls(hour=hour.astimezone(UTC), languages=languages, sources=dict(counts["sources"]), **plain)
 
 
@@ -238,6 +241,7 @@ class HourTally:
 
     hour: datetime
     mentions: int = 0
+    top_engagement: int = 0
     authors: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     """By author: the smallest of the languages used, the most followers seen (−1: not given), and flags."""
     sources: dict[str, int] = field(default_factory=dict)
@@ -245,6 +249,7 @@ class HourTally:
     def add(self, observation: Observation, rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]) -> None:
         """Count a mention of this hour that `counts`; the same one twice counts twice."""
         self.mentions += 1
+        self.top_engagement = max(self.top_engagement, observation.engagement)
         self.sources[observation.source] = self.sources.get(observation.source, 0) + 1
         author = observation.author or f"?{observation.mention_id}"
         language, followers = primary_language(observation.language), observation.followers
@@ -281,4 +286,5 @@ class HourTally:
             with_followers=sum(followers >= 0 for _, followers, _ in entries),
             languages={language: LanguageCount(*languages[language]) for language in sorted(languages)},
             sources={source: self.sources[source] for source in sorted(self.sources)},
+            top_engagement=self.top_engagement,
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_INTERVALS = 64
 """Intervals kept of each sort; the oldest is forgotten first."""
+MOST_RINGS = 5
 
 
 class BrandProfile(BaseModel):
@@ -56,6 +57,34 @@ class SilentSource(BaseModel):
     since: Instant
 
 
+class TakenOff(BaseModel):
+    """A post whose reactions were told; see `engagement`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mention_id: str
+    reactions: int
+    at: Instant
+
+
+class Rung(BaseModel):
+    """A watch rule rang: the brand keeps at least `level` until `until`, whatever the counts say."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: Level
+    at: Instant
+    until: Instant
+    rules: tuple[str, ...]
+    mentions: tuple[str, ...]
+    """The latest that made them ring, at most `MOST_RINGS`."""
+    rings: int
+    """How many mentions did in all."""
+    french: str
+    english: str
+    """Why, in a sentence: that of the highest rule, the latest."""
+
+
 class BrandState(BaseModel):
     """The memory of `judge`, one a brand; the default is that of a brand seen for the first time."""
 
@@ -81,6 +110,10 @@ class BrandState(BaseModel):
     silences: tuple[Interval, ...] = ()
     """When sources were silent that carry much of the volume: those hours teach nothing."""
     silent: tuple[SilentSource, ...] = ()
+    taken_off: tuple[TakenOff, ...] = ()
+    """Posts that took off and were told."""
+    rung: Rung | None = None
+    """The watch rules that rang last."""
     known_since: Instant | None = None
     """The first hour of history that was ever seen."""
     baseline_key: str | None = None
@@ -108,6 +141,26 @@ class Reason:
     en: str
 
 
+class NewsKind(StrEnum):
+    """What is worth telling those who have an incident in hand, though the level does not change."""
+
+    STORY = "story"
+    SILENT_SOURCE = "silent_source"
+    SOURCE_BACK = "source_back"
+    ENGAGEMENT = "engagement"
+    WATCH_RULE = "watch_rule"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something new at this evaluation; told once, by its key."""
+
+    kind: NewsKind
+    key: str
+    reason: Reason
+    mention_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What an evaluation answers."""
@@ -132,6 +185,8 @@ class Judgement:
     """Sources that were silent and speak again."""
     measures: tuple[WindowMeasure, ...] = ()
     """Each window as it was counted and compared; empty where there was next to nothing, or nothing to compare with."""
+    news: tuple[News, ...] = ()
+    """Told where an incident is open; otherwise they are on the board."""
     reasons: tuple[Reason, ...] = ()
     """Given with every event, and while the level is above green."""
     evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.alert.detection.observations import Observation
-from services.alert.detection.state import Reason
-from tocsin.contracts.settings.detection import WatchRuleSettings
+from services.alert.detection.observations import HarmfulRates, Observation
+from services.alert.detection.state import MOST_RINGS, Reason, Rung
+from services.alert.detection.voices import shorten
+from tocsin.contracts.incidents import Level
+from tocsin.contracts.settings.detection import DetectionSettings, WatchRuleSettings
 
 OLDEST = timedelta(hours=24)
 """A rule looks at mentions up to this old."""
@@ -18,26 +20,37 @@ OLDEST = timedelta(hours=24)
 class Ring:
     """A mention that made a rule ring."""
 
-    rule: str
+    rule: WatchRuleSettings
     mention_id: str
     reason: Reason
 
 
-def rings(
-    observation: Observation, outlet: str | None, now: datetime, rules: Sequence[WatchRuleSettings]
-) -> list[Ring]:
-    """The rules of its brand that this mention makes ring at `now`; `outlet` as the source named it.
+def rules_of(settings: DetectionSettings, brand: str) -> list[WatchRuleSettings]:
+    """The watch rules that look at a brand."""
+    return [rule for rule in settings.watch if not rule.brands or brand in rule.brands]
 
-    What is the brand's own, older than 24 h or dated ahead of `now` by an hour rings nothing.
+
+def rings(
+    observation: Observation,
+    outlet: str | None,
+    now: datetime,
+    rules: Sequence[WatchRuleSettings],
+    rates: HarmfulRates | None = None,
+) -> list[Ring]:
+    """Those of its brand's rules that this mention makes ring at `now`; `outlet` as the source named it.
+
+    What is the brand's own, not about the brand (by the threshold of `rates`), older than 24 h or dated ahead of `now` by an hour
+    rings nothing.
     """
     age = now - observation.at
-    if not observation.counted or not -timedelta(hours=1) <= age <= OLDEST:
+    about = observation.counted if rates is None else observation.counts(rates)
+    if not about or not -timedelta(hours=1) <= age <= OLDEST:
         return []
     found = []
     for rule in rules:
         reason = _matches(rule, observation, outlet)
         if reason is not None:
-            found.append(Ring(rule.id, observation.mention_id, reason))
+            found.append(Ring(rule, observation.mention_id, reason))
     return found
 
 
@@ -47,7 +60,8 @@ def _matches(rule: WatchRuleSettings, observation: Observation, outlet: str | No
     name = observation.author_name or observation.author or "?"
     if rule.authors:
         keys = {observation.author, observation.author_name, (observation.author or "").partition(":")[2]}
-        if not keys.intersection(rule.authors):
+        folded = {key.casefold().removeprefix("@") for key in keys if key}
+        if not folded.intersection(author.casefold().removeprefix("@") for author in rule.authors):
             return None
         french.append(f"{name} est sur la liste")
         english.append(f"{name} is on the list")
@@ -71,9 +85,30 @@ def _matches(rule: WatchRuleSettings, observation: Observation, outlet: str | No
         # A source that gives no followers cannot meet a condition on them.
         if observation.followers is None or observation.followers < rule.reach:
             return None
-        french.append(f"{observation.followers} abonnés")
-        english.append(f"{observation.followers} followers")
-    return Reason(fr=f"Règle {rule.id} : {' ; '.join(french)}.", en=f"Rule {rule.id}: {'; '.join(english)}.")
+        french.append(f"{observation.followers} abonnés, seuil {rule.reach}")
+        english.append(f"{observation.followers} followers, limit {rule.reach}")
+    said_fr = f" ; « {shorten(observation.text)} »" if observation.text else ""
+    said_en = f"; “{shorten(observation.text)}”" if observation.text else ""
+    return Reason(
+        fr=f"Règle {rule.id} : {' ; '.join(french)}{said_fr}.", en=f"Rule {rule.id}: {'; '.join(english)}{said_en}."
+    )
+
+
+def next_rung(before: Rung | None, found: Sequence[Ring], now: datetime, settings: DetectionSettings) -> Rung:
+    """What is remembered after these rings; those before count on while they still hold."""
+    held = before if before is not None and now < before.until else None
+    highest = max(found, key=lambda ring: Level(ring.rule.level))
+    mentions = dict.fromkeys((*(held.mentions if held else ()), *(ring.mention_id for ring in found)))
+    return Rung(
+        level=max(Level(highest.rule.level), held.level if held else Level.GREEN),
+        at=held.at if held else now,
+        until=now + settings.watch_holds,
+        rules=tuple(dict.fromkeys((*(held.rules if held else ()), *(ring.rule.id for ring in found)))),
+        mentions=tuple(mentions)[-MOST_RINGS:],
+        rings=(held.rings if held else 0) + len({ring.mention_id for ring in found}),
+        french=highest.reason.fr,
+        english=highest.reason.en,
+    )
 
 
 def ring_counts(
@@ -83,5 +118,5 @@ def ring_counts(
     counts = {rule.id: 0 for rule in rules}
     for observation, outlet in observations:
         for ring in rings(observation, outlet, observation.at, rules):
-            counts[ring.rule] += 1
+            counts[ring.rule.id] += 1
     return counts

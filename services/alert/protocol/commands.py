@@ -15,6 +15,7 @@ from tocsin.contracts.incidents import Declaration, Level, PolicySnapshot, Silen
 
 EVALUATOR = "evaluator"
 TIMER = "timer"
+WATCH_RULE = "watch_rule"
 
 
 @dataclass(frozen=True, slots=True)

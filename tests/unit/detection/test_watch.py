@@ -19,7 +19,7 @@ RULES = (PRESS, LOUD_RISK, LISTED)
 
 
 def ids(found: list) -> list[str]:
-    return [ring.rule for ring in found]
+    return [ring.rule.id for ring in found]
 
 
 def test_an_outlet_or_an_author_on_a_list_rings() -> None:

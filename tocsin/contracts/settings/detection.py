@@ -175,6 +175,19 @@ class CampaignSettings(Settings):
     """And half of them wrote within so long of the first."""
 
 
+class EngagementSettings(Settings):
+    """When a single harmful post takes off: reactions (likes, reposts, replies) within a day of its publication."""
+
+    gain: Annotated[int, Field(ge=64)] = 1_000
+    """Reactions from which it is a notice, if it also has …"""
+    times_usual: Annotated[float, Field(ge=1)] = 3.0
+    """… so many times those of the best-received post of a usual day of the brand."""
+    serious_gain: Annotated[int, Field(ge=64)] = 10_000
+    """Reactions from which it is orange, if it also has …"""
+    serious_times_usual: Annotated[float, Field(ge=1)] = 10.0
+    """… so many times the usual."""
+
+
 class SilenceSettings(Settings):
     """When a source that says nothing any more is an alarm of its own."""
 
@@ -183,6 +196,8 @@ class SilenceSettings(Settings):
     times_longest: Annotated[float, Field(ge=1)] = 2.0
     """And so many times its longest gap of the weeks before."""
     at_least: Duration = timedelta(hours=1)
+    notice_for: Duration = timedelta(hours=24)
+    """So long it keeps the brand yellow, a notice that wakes nobody; with an incident open it is told to those who were called."""
 
 
 class LatenessSettings(Settings):
@@ -197,11 +212,7 @@ class LatenessSettings(Settings):
 
 
 class WatchRuleSettings(Settings):
-    """The second door: a single mention that meets every condition written here rings at once. At least one must be.
-
-    `detection` has no key for these yet: the handler does not ring them, and a rule that silently does nothing must not be
-    written down. `services.alert.detection.watch` judges them.
-    """
+    """The second door: a single mention that meets every condition written here rings at once. At least one must be."""
 
     id: Identifier
     brands: tuple[Identifier, ...] = ()
@@ -256,7 +267,11 @@ class DetectionSettings(Settings):
     cold: ColdSettings = ColdSettings()
     stories: StorySettings = StorySettings()
     campaign: CampaignSettings = CampaignSettings()
+    engagement: EngagementSettings = EngagementSettings()
     silence: SilenceSettings = SilenceSettings()
     lateness: LatenessSettings = LatenessSettings()
+    watch: tuple[WatchRuleSettings, ...] = ()
+    watch_holds: Duration = timedelta(hours=12)
+    """So long a watch rule that rang keeps its level, whatever the counts say; people may resolve it before."""
     planned: tuple[PlannedSettings, ...] = ()
     crisis_words: tuple[str, ...] = CRISIS_WORDS
