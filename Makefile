@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo model test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab bench-timers lock clean help
+.PHONY: demo model test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab bench-stories bench-timers lock clean help
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ types: $(VENV)/.installed-dev
 tests: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: bench-classify bench-detect bench-nab bench-detect-quality
+bench: bench-classify bench-detect bench-stories bench-nab bench-detect-quality
 
 bench-classify: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_classify $(ARGS)
@@ -47,6 +47,9 @@ bench-detect-quality: $(VENV)/.installed-dev
 .PHONY: bench-api
 bench-api: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_api $(ARGS)
+
+bench-stories: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.load.bench_stories $(ARGS)
 
 bench-nab: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_nab $(ARGS)

@@ -166,7 +166,8 @@ class _Shelf:
 
     def fill(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Put back what `rows` gave, the latest if there are more than places; returns those, in the order of their places."""
-        rows = rows[-len(self.keys) :]
+        if len(rows) > len(self.keys):
+            rows = rows[np.sort(np.argsort(rows["last"])[-len(self.keys) :])]
         number = len(rows)
         self.keys[:number], self.extra[:number] = rows["key"].tolist(), rows["extra"].tolist()
         self.places = {key: place for place, key in enumerate(self.keys[:number])}
@@ -176,9 +177,8 @@ class _Shelf:
         return rows
 
     def used(self) -> NDArray[np.int64]:
-        """The places that are taken, by how soon they go."""
-        taken = np.flatnonzero(np.isfinite(self._grace))
-        return taken[np.argsort(self._grace[taken], kind="stable")]
+        """The places that are taken. In their order, which decides between two that are equally near."""
+        return np.flatnonzero(np.isfinite(self._grace))
 
     def rows(self) -> NDArray[Any]:
         """Everything as an array, in the order of `used`; signatures and centres are left 0."""
