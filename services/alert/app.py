@@ -92,7 +92,9 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         clock,
         configuration.detection,
         bus,
-        Pseudonyms(configuration.privacy, (author for rule in configuration.detection.watch for author in rule.authors)),
+        Pseudonyms(
+            configuration.privacy, (author for rule in configuration.detection.watch for author in rule.authors)
+        ),
         rates=rates,
         ring=watching.ring,
     )
