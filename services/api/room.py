@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from services.alert.protocol.commands import Acknowledge
 from services.alert.protocol.decide import decide
+from services.alert.protocol.playbooks import kinds_of
 from services.alert.room.commands import AcceptHandOver, DraftUpdate, ReleaseHolding, RoomCommand
 from services.alert.room.decide import command
 from services.alert.room.statements import HoldingText
-from services.alert.room.team import Team, kinds_of
+from services.alert.room.team import Team
 from services.api.commands import sees_incident, unknown_incident
 from services.api.context import ApiContext
 from tocsin.access.principals import Principal

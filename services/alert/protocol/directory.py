@@ -18,6 +18,7 @@ from tocsin.contracts.oncall import Override
 from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.channels import ChannelSettings
 from tocsin.contracts.settings.protocol import HoursSettings, PersonSettings, ScheduleSettings
+from tocsin.contracts.settings.room import PlaybookSettings
 from tocsin.contracts.settings.services import ApiSettings
 
 
@@ -32,6 +33,8 @@ class WrittenProtocol(Protocol):
     def schedules(self) -> Sequence[ScheduleSettings]: ...
     @property
     def channels(self) -> Sequence[ChannelSettings]: ...
+    @property
+    def playbooks(self) -> Sequence[PlaybookSettings]: ...
     @property
     def api(self) -> ApiSettings: ...
 
@@ -72,6 +75,7 @@ class Directory:
     holidays: Mapping[str, Container[date]] = field(default_factory=dict)
     """The days off of the schedules that have some, by the schedule's id."""
     overrides: Sequence[Override] = ()
+    playbooks: Sequence[PlaybookSettings] = ()
 
     @classmethod
     def of(cls, configuration: WrittenProtocol, holidays: Mapping[str, Container[date]] | None = None) -> Directory:
@@ -83,6 +87,7 @@ class Directory:
             brand_names={brand.id: brand.names[0] for brand in configuration.brands if brand.names},
             public_url=configuration.api.public_url,
             holidays=holidays or {},
+            playbooks=configuration.playbooks,
         )
 
     def with_overrides(self, overrides: Iterable[Override]) -> Directory:

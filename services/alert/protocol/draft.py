@@ -8,6 +8,7 @@ from typing import Any
 
 from services.alert.protocol.commands import TIMER
 from services.alert.protocol.directory import Directory, Recipient, Ring
+from services.alert.protocol.playbooks import first_step_of
 from services.alert.protocol.policies import escalation_of, first_step, following_step, targets_of
 from tocsin.contracts.decisions import (
     Called,
@@ -268,6 +269,7 @@ class Draft:
             complete_up_to=incident.complete_up_to,
             link=self.directory.link(incident.id),
             exercise=incident.exercise,
+            first_step=first_step_of(self.directory.playbooks, incident) if kind is NotificationKind.PAGE else {},
             **facts,
         )
         self._notifications.extend(

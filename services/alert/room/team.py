@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.alert.protocol.directory import Directory, Recipient, WrittenProtocol
+from services.alert.protocol.playbooks import playbook_for
 from tocsin.contracts.incidents import Incident
 from tocsin.contracts.settings.room import PlaybookSettings, RoleSettings
 
@@ -63,15 +64,8 @@ class Team:
         return names.get(language) or next(iter(names.values()))
 
     def playbook_for(self, incident: Incident) -> PlaybookSettings | None:
-        """The first playbook of the incident's brand that is for a kind of risk which its evidence names, or for any.
-
-        Where none is, or nobody knows yet what it is about, the brand's first: what the first ten minutes ask for is much the
-        same, and a person may begin another.
-        """
-        kinds = kinds_of(incident)
-        mine = [playbook for playbook in self.playbooks if not playbook.brands or incident.brand in playbook.brands]
-        fits = (playbook for playbook in mine if not playbook.kinds or kinds.intersection(playbook.kinds))
-        return next(fits, mine[0] if mine else None)
+        """Which of them an incident calls for; None where none is for its brand."""
+        return playbook_for(self.playbooks, incident)
 
     def playbook(self, begun: str) -> PlaybookSettings | None:
         """A playbook by its id, or by the id with version that a room keeps; None where it is not in the configuration."""
@@ -88,12 +82,6 @@ class Team:
             for schedule in schedules_of(incident)
             if actor.startswith("person:")
         )
-
-
-def kinds_of(incident: Incident) -> frozenset[str]:
-    """The kinds of risk that an incident's stories are about."""
-    stories = incident.evidence.get("stories") or ()
-    return frozenset(str(kind) for story in stories if isinstance(story, dict) for kind in story.get("kinds", ()))
 
 
 def schedules_of(incident: Incident) -> tuple[str, ...]:

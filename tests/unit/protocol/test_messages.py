@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,8 @@ from services.alert.protocol.decide import decide
 from services.alert.protocol.messages import LONGEST_QUOTE, compose, harmless
 from tests.team import DIRECTORY, START, opening
 from tocsin.contracts.decisions import Notification
-from tocsin.contracts.incidents import Incident, Verdict
+from tocsin.contracts.incidents import Incident, Level, Verdict
+from tocsin.contracts.settings.room import PlaybookSettings
 
 MINUTE = timedelta(minutes=1)
 
@@ -112,3 +114,34 @@ def test_no_reason_and_no_brand_can_add_a_line_to_a_message(reason: str, brand: 
     lines = len(compose(page).text.split("\n"))
     content = page.content.model_copy(update={"reasons": {"en": reason}, "brand_name": brand})
     assert len(compose(page.model_copy(update={"content": content})).text.splitlines()) == lines
+
+
+PLAYBOOK = PlaybookSettings.model_validate(
+    {
+        "id": "any",
+        "name": {"en": "Any crisis"},
+        "orange": {
+            "steps": [
+                {"id": "brief", "title": {"en": "Brief customer service"}, "role": "lead", "due": "10 min"},
+                {"id": "freeze", "title": {"en": "Freeze posts", "fr": "Suspendre"}, "role": "lead", "due": "5 min"},
+            ]
+        },
+        "red": {"steps": [{"id": "board", "title": {"en": "Gather the team"}, "role": "lead", "due": "2 min"}]},
+        "approvals": {"orange": ["lead"], "red": ["lead", "spokesperson"]},
+        "updates_by": "lead",
+    }
+)
+
+
+def test_a_page_says_what_the_playbook_asks_for_first_at_its_level() -> None:
+    directory = replace(DIRECTORY, playbooks=[PLAYBOOK])
+    orange = decide(None, opening(), START, directory).notifications[0]
+    red = decide(None, opening(level=Level.RED), START, directory).notifications[0]
+    assert "À faire d'abord : Suspendre" in compose(orange).body
+    assert red.content.first_step == {"en": "Gather the team"}
+
+
+def test_a_text_message_stays_within_its_length_with_a_long_first_step() -> None:
+    page = second_page()[1]
+    content = page.content.model_copy(update={"first_step": {"en": "Do this at once " * 20}})
+    assert len(compose(page.model_copy(update={"content": content})).text_message) <= 160
