@@ -19,6 +19,8 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
 ANSWER_MS = int(ANSWER_SECONDS * 1000)
 
+_SHOWN_AT = "kafka.net.sasl.plain"
+"""The logger that says when a password goes out."""
 _REFUSED = (kafka_errors.AuthorizationError, kafka_errors.KafkaConfigurationError, kafka_errors.InvalidTopicError)
 
 
@@ -30,15 +32,24 @@ class _Refusals(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.last: str | None = None
-        self._heard_at = logging.getLogger("kafka.net.manager")
+        self._heard_at = [logging.getLogger(name) for name in ("kafka.net.manager", _SHOWN_AT)]
+        self._shown = False
 
     def __enter__(self) -> None:
-        self._heard_at.addHandler(self)
+        for heard_at in self._heard_at:
+            heard_at.addHandler(self)
 
     def __exit__(self, *_: object) -> None:
-        self._heard_at.removeHandler(self)
+        for heard_at in self._heard_at:
+            heard_at.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == _SHOWN_AT:
+            self._shown = True
+            return
+        if self._shown and self.last is None:
+            # The broker's answer and the end of the connection come together; a busy client may see the end alone.
+            self.last = "the connection was closed when the password was shown"
         for part in record.args if isinstance(record.args, tuple) else ():
             if isinstance(part, self._SAYS_SO):
                 self.last = str(part)
