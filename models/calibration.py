@@ -46,6 +46,10 @@ def raw_outputs(folder: Path, texts: Sequence[str], threads: int) -> Outputs:
     return {name: np.concatenate(answers)[order] for name, answers in collected.items()}
 
 
+CALM_WITHOUT_A_KIND = 0.99
+"""The share of calm mentions that are to be of no kind of risk."""
+
+
 def calibrate(folder: Path, examples: list[Example], checked: list[Example], threads: int) -> dict[str, Any]:
     """Temperatures, thresholds and harmful rates of an exported graph, on validation and held-out texts."""
     held = _held_out(examples, 250)
@@ -71,7 +75,7 @@ def calibrate(folder: Path, examples: list[Example], checked: list[Example], thr
         ),
         "relevance": float(np.quantile(scores["relevance"][0][scores["relevance"][1] == 1], 0.02)),
         "toxicity": float(np.quantile(scores["toxicity"][0][scores["toxicity"][1] == 0], 0.95)),
-        "kinds": float(np.quantile(_sigmoid(there["kinds"].astype(np.float64)).max(1)[calm], 0.95)),
+        "kinds": float(np.quantile(_sigmoid(there["kinds"].astype(np.float64)).max(1)[calm], CALM_WITHOUT_A_KIND)),
     }
     harmful = (there["sentiment"].argmax(1) == SENTIMENTS.index("negative")) | (risk >= thresholds["risk"])
     return {

@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -26,6 +28,7 @@ from models.fitting import Trained, fit_heads
 from models.heads import Linear
 from models.prototypes import KINDS
 from models.start import saved_network
+from models.wide import fit_wide
 
 NAME = "tocsin-e5"
 
@@ -38,7 +41,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="the packed backbone that was trained on")
     parser.add_argument("--backbone", help="or its name on a model hub")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / NAME)
-    parser.add_argument("--texts", type=int, default=12_000, help="texts that the embedding is fitted on")
+    parser.add_argument("--texts", type=int, default=6_000, help="texts that the embedding is fitted on")
     parser.add_argument("--permissive", action="store_true", help="fit on the sets that anybody may use for anything")
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(argv)
@@ -55,9 +58,11 @@ def load(chosen: argparse.Namespace) -> Trained:
     return Trained(network, pretrained.eval(), tokenizer)
 
 
-def write_graph(trained: Trained, heads: dict[str, Linear], work: Path, target: Path) -> None:
+def write_graph(
+    trained: Trained, heads: dict[str, Linear], table: NDArray[np.float32], work: Path, target: Path
+) -> None:
     """Export, fold constants, and quantise the matrix products of the encoder to int8; the heads stay float32."""
-    module = ExportedNetwork(trained.network.backbone, heads, PAD).eval()
+    module = ExportedNetwork(trained.network.backbone, heads, PAD, table).eval()
     tokens = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, PAD, PAD]])
     plain = work / "model-float32.onnx"
     torch.onnx.export(
@@ -98,7 +103,8 @@ def run(chosen: argparse.Namespace) -> None:
     trained = load(chosen)
     heads, findings = fit_heads(trained, examples, review_bombing(chosen.data), chosen.texts)
     (chosen.work_folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n", encoding="utf-8")
-    write_graph(trained, heads, chosen.work_folder, folder / "model.onnx")
+    table = fit_wide(trained.tokenizer, examples)
+    write_graph(trained, heads, table, chosen.work_folder, folder / "model.onnx")
     shutil.copyfile(chosen.work_folder / "tokenizer.json", folder / "tokenizer.json")
     digest = hashlib.sha256((folder / "model.onnx").read_bytes() + (folder / "tokenizer.json").read_bytes())
     calibration = calibrate(folder, examples, checked, chosen.threads)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import BertModel
 
 from models.heads import Linear, looked_at
+from models.wide import BUCKETS, FACTOR, SALTS, WEIGHT
 
 OUTPUTS = ("sentiment", "risk", "kinds", "toxicity", "relevance", "embedding")
 KIND_MARGIN = 1.5
@@ -25,7 +28,9 @@ class ExportedNetwork(nn.Module):
     table is int8 with a scale a row, exact to 0.4 % of a row's largest weight.
     """
 
-    def __init__(self, backbone: BertModel, heads: dict[str, Linear], pad: int) -> None:
+    def __init__(
+        self, backbone: BertModel, heads: dict[str, Linear], pad: int, wide: NDArray[np.float32] | None = None
+    ) -> None:
         super().__init__()
         self.pad = pad
         self.layers = backbone.encoder.layer
@@ -39,6 +44,8 @@ class ExportedNetwork(nn.Module):
         self.register_buffer("word_scale", scale)
         kinds = backbone.embeddings.token_type_embeddings.weight.detach()[0]
         self.register_buffer("positions", backbone.embeddings.position_embeddings.weight.detach()[:LONGEST] + kinds)
+        evidence = np.zeros((BUCKETS, 3), np.float32) if wide is None else wide
+        self.register_buffer("wide", torch.from_numpy(WEIGHT * evidence))
         self.outputs = nn.ModuleDict({name: _module(head) for name, head in heads.items()})
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -63,13 +70,26 @@ class ExportedNetwork(nn.Module):
         kinds = torch.log(told) - torch.log(1 - told)
         risk = torch.maximum(self.outputs["risk"](everything).squeeze(-1), kinds.amax(1) - KIND_MARGIN)
         return (
-            self.outputs["sentiment"](last),
+            self.outputs["sentiment"](last) + self._wide(tokens, mask),
             risk,
             kinds,
             self.outputs["toxicity"](everything).squeeze(-1),
             self.outputs["relevance"](last).squeeze(-1),
             embedding,
         )
+
+    def _wide(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """What runs of one, two and three pieces say of sentiment (`models/wide.py`), [batch, 3]."""
+        runs, there = tokens, mask
+        total, count = torch.zeros(()), torch.zeros(())
+        for length, salt in enumerate(SALTS):
+            if length:
+                # A run that would reach beyond the text's end holds padding, and counts nothing.
+                runs = runs[:, :-1] * FACTOR + tokens[:, length:]
+                there = mask[:, length:]
+            total = total + (self.wide[(runs + salt) % BUCKETS] * there.unsqueeze(-1)).sum(1)
+            count = count + there.sum(1, keepdim=True)
+        return total / count.clamp(min=1.0).sqrt()
 
     def _layer(self, layer: Any, joined: nn.Module, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         batch, length, width = states.shape

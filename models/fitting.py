@@ -66,8 +66,9 @@ def fit_heads(
         return features_of(network.backbone, tokenizer, texts_of_it)
 
     own = inputs([s.text for s in sentences])
-    rows = risk_rows(examples, 600, random)
+    rows = risk_rows(examples, 400, random)
     labelled = inputs([row.text for row in rows])
+    calm = labelled[[n for n, row in enumerate(rows) if row.source == TARGET]]
     played = {game: inputs([row.text for row in reviews]) for game, reviews in games.items()}
 
     def risk_of(chosen: Sequence[str]) -> Linear:
@@ -81,10 +82,10 @@ def fit_heads(
         scores = (played[game] @ head.weights.T + head.bias)[:, 0]
         crossed[game] = round(float(roc_auc_score([row.risk for row in reviews], scores)), 3)
     toxic = toxicity_rows(examples, random)
-    findings = {"review_bombing_by_a_head_that_saw_the_other_game": crossed, **kinds_left_out(own, sentences)}
+    findings = {"review_bombing_by_a_head_that_saw_the_other_game": crossed, **kinds_left_out(own, sentences, calm)}
     return {
         "embedding": embedding,
-        "kinds": sharpened(fit_kinds(own, sentences), findings["sharpness"]),
+        "kinds": sharpened(fit_kinds(own, sentences, calm), findings["sharpness"]),
         "risk": risk_of(list(games)),
         "sentiment": Linear(
             _array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)]

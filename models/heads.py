@@ -93,10 +93,19 @@ def fit_embedding(features: Matrix, wanted: Matrix, penalty: float = 1e-6) -> Li
     return Linear(weights, (-weights @ mean).astype(np.float32))
 
 
-def fit_kinds(features: Matrix, sentences: Sequence[Prototype], strength: float = 0.005) -> Linear:
-    """Log-probabilities but for a constant: of each kind, and last of calm, calm scenes on a kind's topic included."""
+def fit_kinds(
+    features: Matrix, sentences: Sequence[Prototype], calm: Matrix | None = None, strength: float = 0.005
+) -> Linear:
+    """Log-probabilities but for a constant: of each kind, and last of calm, calm scenes on a kind's topic included.
+
+    `calm` are features of posts as they come, of which nearly none is a risk: without them, whatever is unlike the scenes would be
+    of some kind. Each row weighs the same, so that calm is by far the most probable beforehand, as it is in a stream.
+    """
     labels = np.array([KINDS.index(s.kind) if s.risky and s.kind else len(KINDS) for s in sentences])
-    return _logistic(features, labels, None, strength)
+    if calm is not None:
+        features = np.concatenate([features, calm])
+        labels = np.concatenate([labels, np.full(len(calm), len(KINDS))])
+    return _logistic(features, labels, np.ones(len(labels)), strength)
 
 
 def kinds_told(head: Linear, features: Matrix) -> Matrix:
@@ -113,7 +122,7 @@ def risk_rows(examples: Sequence[Example], per_set: int, random: np.random.Gener
     """
     groups: dict[tuple[str, str, float], list[Example]] = {}
     for example in examples:
-        if example.held_out:
+        if example.held_out or example.source == "prototypes":
             continue
         if example.risk is not None:
             groups.setdefault((example.source, "", example.risk), []).append(example)
@@ -128,7 +137,7 @@ def risk_rows(examples: Sequence[Example], per_set: int, random: np.random.Gener
     return chosen
 
 
-def toxicity_rows(examples: Sequence[Example], random: np.random.Generator, per_set: int = 1500) -> list[Example]:
+def toxicity_rows(examples: Sequence[Example], random: np.random.Generator, per_set: int = 800) -> list[Example]:
     """The training examples that the toxicity head is fitted on: so many of a set, twice as many of the first two."""
     chosen: list[Example] = []
     for number, (name, *_) in enumerate(TOXICITY_SETS):
@@ -137,7 +146,7 @@ def toxicity_rows(examples: Sequence[Example], random: np.random.Generator, per_
     return chosen
 
 
-def kinds_left_out(features: Matrix, sentences: Sequence[Prototype]) -> dict[str, float]:
+def kinds_left_out(features: Matrix, sentences: Sequence[Prototype], calm: Matrix | None = None) -> dict[str, float]:
     """How well kinds are told on risky scenes that the head never saw, in four folds by scene: share right, macro-F1.
 
     `sharpness` is what the log-probabilities are to be multiplied by, so that they are right about themselves.
@@ -148,7 +157,7 @@ def kinds_left_out(features: Matrix, sentences: Sequence[Prototype]) -> dict[str
     logits = np.zeros((len(sentences), len(KINDS) + 1))
     for fold in range(4):
         out = folds == fold
-        head = fit_kinds(features[~out], [s for s, o in zip(sentences, out, strict=True) if not o])
+        head = fit_kinds(features[~out], [s for s, o in zip(sentences, out, strict=True) if not o], calm)
         logits[out] = features[out] @ head.weights.T + head.bias
     risky = labels < len(KINDS)
     told = logits[risky, : len(KINDS)].argmax(1)

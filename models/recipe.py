@@ -1,4 +1,4 @@
-"""What the shipped weights come from: one long run, short ones from its end, their average, and one run more.
+"""What the shipped weights come from: short runs, their average, one run more from the pretrained encoder, and their average.
 
 `models/EXPERIMENTS.md` says what each setting gave; `models/make.py` runs them.
 """
@@ -18,12 +18,26 @@ class Stage:
 
 
 _SHORT = ["--evaluations", "2", "--broad-until", "1.1", "--rate", "6e-5", "--embedding-rate", "6e-5"]
+_LONG = [
+    "--evaluations",
+    "6",
+    "--broad-until",
+    "0.85",
+    "--rate",
+    "1.8e-4",
+    "--embedding-rate",
+    "1.5e-4",
+    "--side-share",
+    "0.25",
+]
 
-FROM_BACKBONE = Stage("backbone", 80, ["--broad-until", "0.9"])
+FROM_BACKBONE = Stage("backbone", 80, _LONG)
 CONTINUATIONS = (
     Stage("plain", 8, _SHORT),
     Stage("augment", 8, [*_SHORT, "--augment"]),
-    Stage("hindi", 7, [*_SHORT, "--emphasis", "hi=3"]),
     Stage("rdrop", 7, [*_SHORT, "--drop", "0.5"]),
 )
-LAST = Stage("last", 27, ["--broad-until", "1.1", "--rate", "6e-5", "--embedding-rate", "6e-5"])
+"""From one beginning; their ends are averaged."""
+
+ANEW = Stage("anew", 27, [*_LONG, "--seed", "7", "--anew"])
+"""From the pretrained encoder again, with the heads of that average: far enough from it that both together are better."""

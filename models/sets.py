@@ -115,4 +115,15 @@ SOURCES = (
 SET_NAMES = tuple(source.name for source in SOURCES)
 """Each set has a bias of its own in the sentiment and toxicity heads, because class priors and annotators differ."""
 
+LINEAR_SETS = {
+    TARGET: 1.0,
+    "semeval": 0.3,
+    "deft": 0.3,
+    "germeval": 0.3,
+    "arsarcasm": 0.3,
+    "sentimix": 0.3,
+    "emoevent": 0.3,
+}
+"""What linear models of sentiment learn from, and how much a text of each set weighs."""
+
 PERMISSIVE_SETS = frozenset(source.name for source in SOURCES if source.permissive)

@@ -24,23 +24,13 @@ from sklearn.linear_model import SGDClassifier
 from models.batches import encode
 from models.data import Example, training, validation
 from models.evaluate import sentiment_figures
-from models.sets import TARGET
+from models.sets import LINEAR_SETS, TARGET
 from models.start import saved_network
 from models.train import digest_of, sentiment_scores
 
 Scores = NDArray[np.float64]
 
 FOLDS = 4
-_LINEAR_SETS = {
-    TARGET: 1.0,
-    "semeval": 0.3,
-    "deft": 0.3,
-    "germeval": 0.3,
-    "arsarcasm": 0.3,
-    "sentimix": 0.3,
-    "emoevent": 0.3,
-}
-"""What the linear model learns from, and how much a text of each set weighs."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -80,7 +70,7 @@ class LinearModel:
     def fit(self, counts: csr_matrix, rows: Sequence[Example]) -> None:
         """Learn the rows' sentiments."""
         self._model = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=12, random_state=0)
-        weights = [_LINEAR_SETS[row.source] for row in rows]
+        weights = [LINEAR_SETS[row.source] for row in rows]
         self._model.fit(
             self._weights.fit_transform(counts), [int(row.sentiment or 0) for row in rows], sample_weight=weights
         )
@@ -93,7 +83,7 @@ class LinearModel:
 
 def linear_scores(examples: list[Example], asked: Sequence[str]) -> Scores:
     """Log-probabilities of the linear model for the asked texts; for those it learnt from, of a model that did not."""
-    rows = [e for e in examples if e.source in _LINEAR_SETS and e.sentiment is not None and not e.held_out]
+    rows = [e for e in examples if e.source in LINEAR_SETS and e.sentiment is not None and not e.held_out]
     model = LinearModel()
     counts, wanted = model.counts([row.text for row in rows]), model.counts(asked)
     model.fit(counts, rows)

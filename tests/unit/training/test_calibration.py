@@ -1,0 +1,31 @@
+"""The risk threshold for a day on which hardly anything is a risk."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install 'tocsin[train]'")
+pytest.importorskip("torch", reason="training needs torch: pip install 'tocsin[train]'")
+
+from models.calibration import threshold_at
+from models.measures import probability_error
+
+
+def test_the_rarer_risk_is_the_higher_its_threshold() -> None:
+    chance = np.random.default_rng(3)
+    risky, calm = chance.beta(4, 2, 2000), chance.beta(2, 4, 2000)
+    rare, usual, even = (threshold_at(prevalence, risky, calm) for prevalence in (0.01, 0.1, 0.5))
+    assert rare > usual > even
+
+
+def test_scores_that_are_told_apart_are_told_apart_at_any_prevalence() -> None:
+    risky, calm = np.full(50, 0.8), np.full(50, 0.2)
+    assert 0.2 < threshold_at(0.01, risky, calm) <= 0.8
+
+
+def test_a_probability_that_is_right_about_itself_has_no_error() -> None:
+    scores = np.repeat([0.25, 0.75], 400)
+    truth = np.concatenate([np.arange(400) % 4 == 0, np.arange(400) % 4 != 0]).astype(float)
+    assert probability_error(truth, scores) == pytest.approx(0.0)
+    assert probability_error(1 - truth, scores) == pytest.approx(0.5)
