@@ -15,10 +15,10 @@ from services.classify.classifiers.port import Classifier
 from services.classify.classifiers.shipped import open_classifier
 
 CEILINGS = {
-    "negation": 0.35,
-    "irony": 0.60,
-    "quoted": 0.20,
-    "question": 0.20,
+    "negation": 0.25,
+    "irony": 0.50,
+    "quoted": 0.10,
+    "question": 0.30,
     "code_switching": 0.10,
     "link": 0.0,
     "emoji": 0.20,
@@ -58,6 +58,6 @@ def test_it_is_fooled_no_more_often_than_its_ceiling(rates: dict[str, float], ca
 
 
 def test_kinds_stories_and_homonyms_are_told_better_than_by_chance(classifier: Classifier) -> None:
-    assert kinds(classifier)["macro_f1"] >= 0.45
+    assert kinds(classifier)["macro_f1"] >= 0.62
     assert stories(classifier)["auroc"] >= 0.85
     assert relevance(classifier)["auroc"] >= 0.7
