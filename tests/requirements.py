@@ -17,7 +17,7 @@ def missing(name: str, reason: str) -> None:
     """Skip the running test because `name` is missing; fail it where `TOCSIN_REQUIRE` lists `name`."""
     if name in {item.strip() for item in os.environ.get("TOCSIN_REQUIRE", "").split(",")}:
         pytest.fail(f"{name} is required here (TOCSIN_REQUIRE) but missing: {reason}", pytrace=False)
-    pytest.skip(f"needs {name}: {reason}")
+    pytest.skip(f"needs {name}: {reason}", allow_module_level=True)
 
 
 def data_folder() -> Path:
@@ -32,3 +32,9 @@ def require_torch() -> None:
     """Skip where torch and transformers (an extra) are not installed."""
     if find_spec("torch") is None or find_spec("transformers") is None:
         missing("torch", "pip install 'tocsin[torch]'")
+
+
+def require_training() -> None:
+    """Skip where the extra `train` is not installed; may be called before a module imports what it needs."""
+    if any(find_spec(module) is None for module in ("torch", "transformers", "onnx", "sklearn")):
+        missing("train", "pip install 'tocsin[train]'")

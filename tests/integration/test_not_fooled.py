@@ -10,9 +10,9 @@ from __future__ import annotations
 import pytest
 
 from models.evaluation.behaviour import cases, failure_rates
-from models.evaluation.figures import kinds, relevance, stories
 from services.classify.classifiers.port import Classifier
 from services.classify.classifiers.shipped import open_classifier
+from tests.requirements import require_training
 
 CEILINGS = {
     "negation": 0.25,
@@ -58,6 +58,9 @@ def test_it_is_fooled_no_more_often_than_its_ceiling(rates: dict[str, float], ca
 
 
 def test_kinds_stories_and_homonyms_are_told_better_than_by_chance(classifier: Classifier) -> None:
+    require_training()
+    from models.evaluation.figures import kinds, relevance, stories
+
     assert kinds(classifier)["macro_f1"] >= 0.62
     assert stories(classifier)["auroc"] >= 0.85
     assert relevance(classifier)["auroc"] >= 0.7

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.requirements import require_torch
+from tests.requirements import require_training
 
-pytest.importorskip("torch", reason="training needs torch: pip install 'tocsin[train]'")
-pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install 'tocsin[train]'")
+require_training()
+
 
 from models import average, evaluate, export, make, train, wide
 from models.batches import encode
@@ -38,7 +38,7 @@ class Workshop:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    require_torch()
+    require_training()
     shop = Workshop(tmp_path_factory.mktemp("workshop"))
     shop.train(shop.work, "--backbone", str(shop.backbone), "--augment")
     common = [str(shop.data), "--work-folder", str(shop.work), "--folder", str(shop.folder)]

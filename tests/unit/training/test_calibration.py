@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install 'tocsin[train]'")
-pytest.importorskip("torch", reason="training needs torch: pip install 'tocsin[train]'")
+from tests.requirements import require_training
+
+require_training()
+
 
 from models.calibration import threshold_at
 from models.measures import probability_error
