@@ -1,12 +1,14 @@
 """How many of the real bursts of docs/boycott-bursts.md are noticed within three hours, and what else rings.
 
-    TOCSIN_TEST_DATA=DATA python -m tests.load.boycott_bursts
+    TOCSIN_TEST_DATA=DATA python -m tests.load.boycott_bursts [--network]
 
-Every tweet of the stream is taken as harmful, so that it measures detection and not the network. Takes about five minutes.
+Every tweet of the stream is taken as harmful, so that it measures detection and not the network; with `--network` its labels are
+the network's. Takes about five minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
@@ -15,9 +17,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.alert.detection.backtest import EXACT, gold_record, run_backtest
+from services.alert.detection.observations import HarmfulRates
 from tests.load.bench_detect_quality import read
-from tocsin.contracts.events import ClassifiedMention, SentimentLabel
+from tocsin.cli.classify import BATCH, classified
+from tocsin.cli.networks import open_labeller, rates_of_network
+from tocsin.contracts.events import ClassifiedMention, Mention, SentimentLabel
 from tocsin.contracts.settings.detection import DetectionSettings
+from tocsin.contracts.settings.services import ClassifierSettings
+from tocsin.matching import BrandMatcher
 
 LISTED = Path(__file__).parents[2] / "docs" / "boycott-bursts.md"
 WITHIN = timedelta(hours=3)
@@ -34,13 +41,25 @@ def listed() -> list[datetime]:
     return [datetime.fromisoformat(row[1]).replace(tzinfo=UTC) for row in found]
 
 
-def serious(mentions: Sequence[ClassifiedMention]) -> list[datetime]:
+def labelled(stream: Sequence[Mention], network: bool) -> tuple[list[ClassifiedMention], HarmfulRates]:
+    """The stream with labels, and the error rates that belong to them."""
+    if not network:
+        negative = [mention.model_copy(update={"sentiment": SentimentLabel.NEGATIVE}) for mention in stream]
+        return [gold_record(mention, "boycott") for mention in negative], EXACT
+    settings = ClassifierSettings()
+    labeller, matcher = open_labeller(settings), BrandMatcher.of_brands(())
+    parts = [stream[start : start + BATCH] for start in range(0, len(stream), BATCH)]
+    records = [record for part in parts for record in classified(part, labeller, matcher, first_brand_only=False)]
+    return records, rates_of_network(settings)
+
+
+def serious(mentions: Sequence[ClassifiedMention], rates: HarmfulRates) -> list[datetime]:
     """When orange or red began, or rose; year by year, each with some weeks before it, so that it does not take an hour."""
     at: list[datetime] = []
     for year in YEARS:
         begin, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
         part = [mention for mention in mentions if begin - KNOWN_BEFORE <= mention.published_at < end]
-        for event in run_backtest(part, DetectionSettings(), EXACT):
+        for event in run_backtest(part, DetectionSettings(), rates):
             if event["event"] in ("opened", "raised") and event["level"] in ("orange", "red"):
                 moment = datetime.fromisoformat(event["at"])
                 if moment >= begin:
@@ -49,13 +68,15 @@ def serious(mentions: Sequence[ClassifiedMention]) -> list[datetime]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", action="store_true", help="take the network's labels")
+    arguments = parser.parse_args()
     folder = os.environ.get("TOCSIN_TEST_DATA")
     if folder is None:
         print("TOCSIN_TEST_DATA names no folder of test data", file=sys.stderr)
         return 2
     stream = read(Path(folder) / "streams" / "boycott_2012_2019.jsonl")
-    negative = [mention.model_copy(update={"sentiment": SentimentLabel.NEGATIVE}) for mention in stream]
-    rung = serious([gold_record(mention, "boycott") for mention in negative])
+    rung = serious(*labelled(stream, arguments.network))
     found, delays = 0, []
     for burst in listed():
         times = [at for at in rung if burst <= at <= burst + WITHIN]
@@ -63,7 +84,8 @@ def main() -> int:
         delays += [(times[0] - burst) / timedelta(minutes=1)] if times else []
         print(f"{burst:%Y-%m-%d %H:%M}  {f'{delays[-1]:.0f} min' if times else 'not within 3 h'}")
     others = [at for at in rung if not any(burst <= at <= burst + BELONGS for burst in listed())]
-    print(f"{found} of {len(listed())} within 3 h, median {sorted(delays)[len(delays) // 2]:.0f} min")
+    middle = f", median {sorted(delays)[len(delays) // 2]:.0f} min" if delays else ""
+    print(f"{found} of {len(listed())} within 3 h{middle}")
     print(f"{len(others)} other alarms in {MONTHS} months: {len(others) / MONTHS:.2f} a month")
     return 0
 
