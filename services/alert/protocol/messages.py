@@ -31,9 +31,11 @@ LATE = timedelta(minutes=5)
 """A stream that is further behind than this is told as incomplete."""
 _JOINERS = "\u200c\u200d"
 """Format characters that Hindi and Persian words, and emoji, are spelt with."""
-_LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S*|\b(?:mailto|tel|javascript|data):\S+", re.IGNORECASE)
-_BARE_DOMAIN = re.compile(r"(?<=\w)(?:\.(?=[^\W\d_]{2,}\b)|[．。｡](?=[a-z]{2,}\b))", re.IGNORECASE)
-"""Also in other scripts, and with the dots that browsers take for one."""
+_LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S*|://\S*|\b(?:mailto|tel|javascript|data):\S+", re.IGNORECASE)
+_NUMERIC_HOST = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_BARE_DOMAIN = re.compile(r"(?<=\S)(?:[.．｡](?=[\u200c\u200d]*[^\W\d_])|。(?=[a-zａ-ｚ]))", re.IGNORECASE)
+"""A dot with a letter behind it, in any script: with the dots that browsers take for one, and however short the word behind
+it is, since a text message spells some letters with two. `。` ends sentences where there are no spaces."""
 _ADDRESSED = re.compile(r"@(?=\w)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 """Underscores around words are markup; those inside one, as in a name, are not."""
@@ -127,6 +129,7 @@ def harmless(text: str, longest: int = LONGEST_QUOTE) -> str:
     characters = (_plain(character) for character in unicodedata.normalize("NFC", text))
     line = " ".join("".join(characters).split())
     line = _LINK.sub("(…)", line)
+    line = _NUMERIC_HOST.sub(lambda host: host[0].replace(".", "․"), line)
     line = _BARE_DOMAIN.sub("․", line)  # a dot that no program makes a link of
     line = _ADDRESSED.sub("＠", line).translate(_MARKUP)
     line = " ".join(_EMPHASIS.sub(" ", line).split())

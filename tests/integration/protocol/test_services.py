@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -369,6 +369,9 @@ HOSTILE = st.one_of(
                 "*bold* _it_ ~no~ `code`",
                 "evil.example/pay",
                 "ｅｖｉｌ．ｅｘａｍｐｌｅ",
+                "evil.co1",
+                "evil.æ",
+                "1://evil",
                 "https://evil.example",
                 "\r\nBcc: all@lunea.example",
                 '" onmouseover="x',
@@ -461,6 +464,9 @@ def test_no_text_is_read_as_markup_by_slack_teams_or_pagerduty(text: str, name: 
 
 @settings(max_examples=150, deadline=None)
 @given(text=HOSTILE, name=HOSTILE)
+@example(text="0.AA0", name="x")  # a word behind the dot that goes on with a figure
+@example(text="a.bc_d", name="x.yz_")
+@example(text="a.œ", name="x.þ")  # one letter here, two in the alphabet of text messages
 def test_no_text_makes_an_sms_longer_or_gives_it_another_link(text: str, name: str) -> None:
     message = hostile_delivery(text, name).message.text_message
     assert fits(message)
