@@ -362,7 +362,12 @@ def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iter
         elif item["type"] == "literal_error":
             message = f"{message.removeprefix('Input should be ')} is what may stand here; mend the spelling"
         elif item["type"] == "too_short":
-            message = "is empty; name at least one, or take the key out"
+            needed = item["ctx"]["min_length"]
+            message = (
+                "is empty; name at least one, or take the key out"
+                if needed == 1
+                else f"names {item['ctx']['actual_length']}; name at least {needed}"
+            )
         elif item["type"] == "union_tag_invalid":
             kinds = item["ctx"]
             message = f"{kinds['tag']!r} is no kind of {_singular(item['loc'])}; known are {kinds['expected_tags']}"

@@ -60,7 +60,7 @@ PHRASES: Mapping[Language, Mapping[str, str]] = {
         "complete": "Données complètes jusqu'à {at}.",
         "incomplete": "Attention : données complètes jusqu'à {at} seulement ; la suite manque encore.",
         "called": "Appelés : {names}.",
-        "next": "Sans réponse, suivront {names} à {at}.",
+        "next": "Sans réponse, ce sera {names} à {at}.",
         "nobody_next": "Personne d'autre ne sera appelé.",
         "fallback": "Vous êtes le dernier recours : personne d'autre n'a répondu ou n'est d'astreinte.",
         "stop": "Plus personne n'est appelé pour le moment.",

@@ -46,7 +46,7 @@ def test_a_french_recipient_reads_french_on_her_own_clock() -> None:
     assert message.subject == "[ORANGE] Lunéa : alerte, votre réponse est attendue"
     assert "38 mentions hostiles en 3 h, 9 attendues." in message.body
     assert "Données complètes jusqu'à 22:00 CET." in message.body
-    assert "suivront Sam à 22:05 CET." in message.body
+    assert "Sans réponse, ce sera Sam à 22:05 CET." in message.body
 
 
 def test_a_stream_that_is_behind_is_told_as_incomplete() -> None:
