@@ -25,8 +25,8 @@ def main_reason(
     """The one sentence: how much, against what was expected, about what, and who says it loudest."""
     french, english = _how_much(findings, window, usual_harmful)
     if stories and stories[0].title:
-        french += f" ; sujet principal : « {stories[0].title} »"
-        english += f"; main story: “{stories[0].title}”"
+        french += f" ; sujet principal : « {stories[0].title_in('fr')} »"
+        english += f"; main story: “{stories[0].title_in('en')}”"
         if stories[0].authors > 1:
             french += f" ({stories[0].authors} auteurs)"
             english += f" ({stories[0].authors} authors)"
@@ -43,29 +43,43 @@ def main_reason(
 def _how_much(findings: Findings, window: WindowCount, usual_harmful: float | None) -> tuple[str, str]:
     length = window.end - window.start
     during_fr, during_en = french_duration(length), format_duration(length)
-    count, authors = _number(window.observed_harmful), _number(window.authors)
+    harmful = window.observed_harmful
+    french = f"{_french(harmful)} {_several(harmful, 'mention nuisible', 'mentions nuisibles')} en {during_fr}"
+    english = f"{_number(harmful)} harmful {'mention' if harmful == 1 else 'mentions'} in {during_en}"
     if findings.cold:
-        limit = _number(findings.cold_limit)
         return (
-            f"{count} mentions nuisibles en {during_fr}, seuil {limit} pour une marque encore inconnue",
-            f"{count} harmful mentions in {during_en}, the limit is {limit} for a brand not known yet",
+            f"{french}, seuil {_french(findings.cold_limit)} pour une marque encore inconnue",
+            f"{english}, the limit is {_number(findings.cold_limit)} for a brand not known yet",
         )
     if findings.deciding and (findings.buzz or findings.decided_by == "levels.never_buzz_kinds"):
-        usual = _number(findings.deciding.authors_expected.mean)
-        french = f"{authors} auteurs en {during_fr}, {usual} attendus à cette heure"
-        english = f"{authors} authors in {during_en}, {usual} expected at this hour"
+        usual = findings.deciding.authors_expected.mean
+        expected = _several(usual, "attendu", "attendus")
+        french = f"{_french(window.authors)} auteurs en {during_fr}, {_french(usual)} {expected} à cette heure"
+        english = f"{_number(window.authors)} authors in {during_en}, {_number(usual)} expected at this hour"
         if findings.buzz:
             return f"{french}, sans surcroît de nuisance", f"{english}, no more harm than usual"
         return f"{french}, sur un sujet grave", f"{english}, on a grave matter"
-    french, english = f"{count} mentions nuisibles en {during_fr}", f"{count} harmful mentions in {during_en}"
     if usual_harmful is None:
         return french, english
-    usual = _number(usual_harmful)
-    return f"{french}, {usual} attendues à cette heure", f"{english}, {usual} expected at this hour"
+    expected = _several(usual_harmful, "attendue", "attendues")
+    return (
+        f"{french}, {_french(usual_harmful)} {expected} à cette heure",
+        f"{english}, {_number(usual_harmful)} expected at this hour",
+    )
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"
+    """Two figures say enough: 2.4, 4, 37."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+
+
+def _french(value: float) -> str:
+    return _number(value).replace(".", ",")
+
+
+def _several(value: float, one: str, more: str) -> str:
+    """French counts in the plural from two on: 1,9 attendue, 2 attendues."""
+    return more if float(_number(value)) >= 2 else one
 
 
 def french_duration(length: timedelta) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from services.alert.detection.blocks import REPOST, kinds_of
 from services.alert.detection.columns import Integers, View
+from tocsin.contracts.decisions import Language
 from tocsin.contracts.settings.detection import CampaignSettings
 
 MOST_STORIES, MOST_EXAMPLES, MOST_LOUDEST = 5, 3, 3
@@ -45,6 +46,12 @@ class Story:
     kinds: tuple[str, ...]
     """Kinds of risk, the most frequent first."""
     first_at: datetime
+    titles: Mapping[str, str]
+    """The title in those of our languages in which somebody told the story, by language."""
+
+    def title_in(self, language: str) -> str:
+        """The title for a reader of this language: in it if anybody wrote so, else as the loudest has it."""
+        return self.titles.get(language, self.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,8 @@ def _story(view: View, places: Integers, story: int, quotes: Quotes) -> Story:
     for bits, number in zip(*np.unique(rows["kinds"], return_counts=True), strict=True):
         for kind in kinds_of(int(bits)):
             kinds[kind.value] = kinds.get(kind.value, 0) + int(number)
-    said = quotes(examples[:1])
+    told_in = _loudest_by_language(view, by_loudness)
+    said = quotes([examples[0], *told_in.values()])
     return Story(
         id=story,
         title=shorten(said[examples[0]].text) if examples[0] in said else "",
@@ -170,7 +178,20 @@ def _story(view: View, places: Integers, story: int, quotes: Quotes) -> Story:
         examples=examples,
         kinds=tuple(sorted(kinds, key=lambda kind: (-kinds[kind], kind))),
         first_at=datetime.fromtimestamp(float(rows["seconds"][0]), UTC),
+        titles={language: shorten(said[item].text) for language, item in told_in.items() if item in said},
     )
+
+
+def _loudest_by_language(view: View, by_loudness: Integers) -> dict[str, str]:
+    """The id of the loudest mention in each of our languages; whoever is woken reads one of them."""
+    spoken = view.rows["language"][by_loudness]
+    found: dict[str, str] = {}
+    for language in get_args(Language):
+        if language in view.languages:
+            places = by_loudness[spoken == view.languages.index(language)]
+            if len(places):
+                found[language] = view.ids[int(places[0])]
+    return found
 
 
 def shorten(text: str) -> str:

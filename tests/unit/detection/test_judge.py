@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -135,6 +136,33 @@ def test_an_alert_says_why_and_what_would_have_kept_it_silent() -> None:
     assert "at most" in decided["silent_with"]
     assert found.evidence["sources"].keys() == {"made-up"}
     assert datetime.fromisoformat(found.evidence["complete_up_to"]) == found.at
+
+
+def test_the_main_story_is_told_in_the_words_of_somebody_who_writes_in_the_readers_language() -> None:
+    told = {"de": "Glas im Joghurt", "fr": "Du verre dans le yaourt", "en": "Glass in the yoghurt"}
+    story = [
+        burst(
+            20, lasting=2 * HOUR, text=text, language=language, copy_key="one", followers=900 if language == "de" else 5
+        )
+        for language, text in told.items()
+    ]
+    reasons = serious(walk(CALM + [item for part in story for item in part], HISTORY)).reasons[0]
+    assert "sujet principal : « Du verre dans le yaourt »" in reasons.fr
+    assert "main story: “Glass in the yoghurt”" in reasons.en
+
+
+def test_a_story_that_nobody_tells_in_the_readers_language_is_told_as_its_loudest_has_it() -> None:
+    found = serious(
+        walk(CALM + burst(60, lasting=2 * HOUR, text="Glas im Joghurt", language="de", copy_key="one"), HISTORY)
+    )
+    assert "« Glas im Joghurt »" in found.reasons[0].fr
+    assert "“Glas im Joghurt”" in found.reasons[0].en
+
+
+def test_french_has_its_own_decimals_and_plurals() -> None:
+    reasons = serious(walk(CALM + burst(60), calm_history(rate=3))).reasons[0]
+    assert re.search(r", [01](,[1-9])? attendue à|, [2-9](,[1-9])? attendues à|, [1-9]\d+ attendues à", reasons.fr)
+    assert ".0" not in reasons.en
 
 
 def test_incomplete_data_is_said_and_lets_no_level_fall() -> None:
