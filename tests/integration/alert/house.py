@@ -41,12 +41,12 @@ policies:
 
 
 class House:
-    """One installation. `judgements` is what was judged, in order; `detection` is the section of that name, as YAML."""
+    """One installation. `judgements` is what was judged, in order; `detection` is that section, as YAML, `team` the others."""
 
-    def __init__(self, database: Database, folder: Path, detection: str = "{}") -> None:
+    def __init__(self, database: Database, folder: Path, detection: str = "{}", team: str = TEAM) -> None:
         self.database = database
         self.clock = ManualClock(NOON + timedelta(seconds=1))
-        self.configuration: Configuration = parse(f"{TEAM}\ndetection: {detection}\n", variables={})
+        self.configuration: Configuration = parse(f"{team}\ndetection: {detection}\n", variables={})
         self.judgements: list[Judgement] = []
         self.profile = BrandProfile(id="")
         self.watching = self.another_watching()
