@@ -52,6 +52,7 @@ def _surroundings(words: Wording, now: datetime) -> Mapping[str, Any]:
         "clock": lambda at, zone: words.clock(at, zone, now),
         "ago": lambda at: words.ago(at, now),
         "wall": wall,
+        "day": words.day,
         "risk_name": risk_name,
         "reactions": reactions,
         "safe_link": safe_link,

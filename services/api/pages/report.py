@@ -5,6 +5,7 @@ It is made from the record each time that it is asked for: as HTML on the page, 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ class Report:
     follow_ups: Sequence[FollowUp]
     people: Mapping[str, str]
     """How actors are called."""
+
+    def happened_by_day(self) -> list[list[Happening]]:
+        """What happened, a list for each day in the brand's time zone."""
+        days = itertools.groupby(self.happened, key=lambda line: line.at.astimezone(self.zone).date())
+        return [list(lines) for _, lines in days]
 
 
 def make_report(context: ApiContext, session: Session, incident: Incident, wording: Wording, now: datetime) -> Report:
@@ -175,7 +181,7 @@ def markdown(report: Report, wording: Wording, now: datetime) -> str:
         "",
         _escaped(report.reason),
         "",
-        f"- {say('report.opened')} {clock(incident.opened_at)}",
+        f"- {say('report.opened')} {clock(incident.opened_at)} ({report.zone.key})",
         f"- {say('report.highest')} {say(f'level.{incident.highest_level}')}",
         *([f"- {say('report.closed')} {clock(incident.resolved_at)}"] if incident.resolved_at else []),
         f"- {say('report.verdict')} {verdict}",

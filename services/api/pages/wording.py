@@ -34,6 +34,11 @@ class Wording:
             return f"{local:%H:%M}"
         return f"{local:%d/%m %H:%M}"
 
+    def day(self, at: datetime, zone: ZoneInfo) -> str:
+        """`Tue 24/11/2026`, `mar. 24/11/2026`: the day in `zone`, for what is read long afterwards."""
+        local = at.astimezone(zone)
+        return f"{self.say(f'weekday.{local.weekday()}')} {local:%d/%m/%Y}"
+
     def ago(self, at: datetime, now: datetime) -> str:
         """How long ago, in one unit, rounded down; an instant to come is 'just now' too."""
         past = max(now - at, timedelta(0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from zoneinfo import ZoneInfo
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -69,6 +72,21 @@ def test_what_others_wrote_is_text_in_it_and_nothing_else(client: TestClient, he
     page = client.get(report.removeprefix("/v1") + "/report", headers={**headers, "Accept": "text/html"}).text
     assert "&lt;b&gt;" in page
     assert "<b>\n" not in page
+
+
+def test_a_document_that_is_read_weeks_later_says_which_day_it_was_and_on_whose_clock(
+    client: TestClient, headers: Headers, newsroom: Newsroom, clock: ManualClock
+) -> None:
+    incident = newsroom.alarm()
+    clock.move(36 * 3600)
+    newsroom.command(incident.id, Note("person:marc", "Quiet since"))
+    page = client.get(f"/incidents/{incident.id}/report?lang=fr", headers={**headers, "Accept": "text/html"}).text
+    zone = ZoneInfo("Europe/Paris")
+    days = {f"{at.astimezone(zone):%d/%m/%Y}" for at in (incident.opened_at, clock.now())}
+    assert len(days) == 2
+    headings = re.findall(r"<h3>\w+\.? (\d\d/\d\d/\d{4})</h3>", page)
+    assert days <= set(headings)
+    assert "(Europe/Paris)" in page
 
 
 def test_it_is_there_in_french_and_while_the_crisis_goes_on(
