@@ -100,6 +100,21 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/brands/{brand}/campaigns", R, of_brand=True),
     Door("GET", "/v1/brands/{brand}/stories", R, of_brand=True),
     Door("GET", "/v1/brands/{brand}/trends", R, of_brand=True),
+    # What people set at run time.
+    Door("GET", "/v1/brands/{brand}/settings", R, of_brand=True),
+    Door(
+        "POST",
+        "/v1/brands/{brand}/settings",
+        A,
+        of_brand=True,
+        body={
+            "setting": {"kind": "exclude", "terms": "aurora"},
+            "reason": "the lights",
+            "ends": "2026-03-20T22:00:00Z",
+        },
+    ),
+    Door("POST", "/v1/brands/{brand}/settings/{setting_id}/withdraw", A, of_brand=True, body={"reason": "over"}),
+    Door("POST", "/v1/brands/{brand}/queries/preview", R, of_brand=True, body={"exclude": "aurora"}),
     Door("GET", "/v1/share-of-voice", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/response-times", R, of_brand=True, query="brand=acme"),
     Door("GET", "/v1/alert-quality", R, of_brand=True, query="brand=acme"),

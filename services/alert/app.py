@@ -38,10 +38,12 @@ from services.alert.timers import Timers
 from services.alert.upkeep import Upkeep
 from services.alert.watching import Watching
 from tocsin.bus.worker import Worker, WorkerLimits
-from tocsin.config import Configuration
+from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS, REMOVALS
 from tocsin.holiday_calendars import calendars_of
+from tocsin.live_settings import Following, LiveSettings
 from tocsin.network_card import NetworkCard, read_network_card
+from tocsin.overlay import Overlay
 from tocsin.process import Component, Surroundings
 from tocsin.storage import brands, ticks, timers
 from tocsin.storage.database import Database
@@ -72,6 +74,11 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
     partitions = bus.partitions(CLASSIFIED), bus.partitions(MENTIONS)
     with database.unit_of_work() as session:
         brands.ensure(session, (brand.id for brand in configuration.brands), due_at=clock.now())
+    live = LiveSettings(configuration, database, clock)
+    live.refresh()
+
+    def detection(brand: str) -> DetectionSettings:
+        return live.overlay().detection(brand)
 
     def complete_up_to(session: Session) -> datetime | None:
         return ticks.complete_up_to(session, classified_partitions=partitions[0], mentions_partitions=partitions[1])
@@ -79,22 +86,21 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
     watching = Watching(
         database,
         clock,
-        configuration.detection,
+        detection,
         rates,
         complete_up_to=complete_up_to,
         apply=lambda session, judgement, complete: judged(
             session, clock, configuration, judgement, complete, actor=WATCH_RULE
         ),
         health=health,
+        refresh=live.refresh,
     )
     handler = AlertHandler(
         database,
         clock,
-        configuration.detection,
+        detection,
         bus,
-        Pseudonyms(
-            configuration.privacy, (author for rule in configuration.detection.watch for author in rule.authors)
-        ),
+        Pseudonyms(configuration.privacy, Following(live, watched_authors)),
         rates=rates,
         ring=watching.ring,
     )
@@ -111,20 +117,21 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
         database,
         clock,
         owner,
-        settings=configuration.detection,
+        settings=detection,
         rates=rates,
-        profiles=profiles(configuration, card),
+        profiles=Following(live, lambda overlay: profiles(overlay, card)),
         unknown=BrandProfile(
-            id="", baseline_key=_fingerprint(card.revision), counting_key=counting_key(configuration, card)
+            id="", baseline_key=_fingerprint(card.revision), counting_key=counting_key(configuration.detection, card)
         ),
         complete_up_to=complete_up_to,
-        count=Counting(configuration.detection, rates, clock, kept=configuration.retention.mentions),
+        count=Counting(detection, rates, clock, kept=configuration.retention.mentions),
         apply=lambda session, judgement, complete: judged(session, clock, configuration, judgement, complete),
         health=health,
     )
     thresholds = Thresholds(risk=card.risk_threshold, relevance=card.relevance_threshold)
     made = channels(configuration, clock, output or sys.stdout)
     return [
+        live,
         *cards(given),
         worker,
         evaluator,
@@ -196,24 +203,30 @@ def digests(given: Surroundings, made: Mapping[str, Channel], thresholds: Thresh
     ]
 
 
-def profiles(configuration: Configuration, card: NetworkCard) -> dict[str, BrandProfile]:
+def watched_authors(overlay: Overlay) -> tuple[str, ...]:
+    """Whom the watch rules name: their names are open."""
+    return tuple(author for rule in overlay.configuration.detection.watch for author in rule.authors)
+
+
+def profiles(overlay: Overlay, card: NetworkCard) -> dict[str, BrandProfile]:
     """What detection knows of each configured brand; a change of query, sources or network marks a break in its baseline."""
+    configuration = overlay.configuration
     sources = ",".join(sorted(source.id for source in configuration.sources))
     return {
         brand.id: BrandProfile(
             id=brand.id,
             time_zone=brand.time_zone,
             baseline_key=_fingerprint(card.revision, sources, brand.query or "", *brand.names),
-            counting_key=counting_key(configuration, card),
+            counting_key=counting_key(overlay.detection(brand.id), card),
         )
         for brand in configuration.brands
     }
 
 
-def counting_key(configuration: Configuration, card: NetworkCard) -> str:
+def counting_key(detection: DetectionSettings, card: NetworkCard) -> str:
     """By what mentions are counted: where it changes, history is counted again from the rows."""
     thresholds = (card.risk_threshold, card.relevance_threshold, card.toxicity_threshold)
-    return _fingerprint(*map(str, thresholds), *configuration.detection.crisis_words)
+    return _fingerprint(*map(str, thresholds), *detection.crisis_words)
 
 
 def _fingerprint(*parts: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from services.alert.detection.stories import StoryBook, Telling, untold, write_d
 from services.alert.detection.voices import Quote
 from services.alert.detection.words import crisis_word_finder
 from services.alert.evaluator import Counted
+from services.alert.muting import Mutes, muted_hours, mutes_of
 from tocsin.clock import Clock
 from tocsin.contracts.events import AuthorRole, RiskKind, SentimentLabel, SourceKind
 from tocsin.contracts.settings.detection import DetectionSettings
@@ -35,46 +36,80 @@ class Counting:
     """
 
     def __init__(
-        self, settings: DetectionSettings, rates: HarmfulRates, clock: Clock, *, kept: timedelta = timedelta(days=400)
+        self,
+        settings: DetectionSettings | Callable[[str], DetectionSettings],
+        rates: HarmfulRates,
+        clock: Clock,
+        *,
+        kept: timedelta = timedelta(days=400),
     ) -> None:
-        """`kept`: how long mentions are kept; what is older cannot be counted again."""
-        self._settings = settings
-        self._memory = settings.baseline.memory + settings.baseline.guard + _DAY
+        """`settings` for good and for every brand, or what tells how a brand's are now (`""`: one that nobody configured).
+
+        `kept`: how long mentions are kept; what is older cannot be counted again."""
+        self._settings_of = settings if callable(settings) else lambda _brand: settings
+        baseline = self._settings_of("").baseline
+        self._memory = baseline.memory + baseline.guard + _DAY
         self._kept = kept - _DAY
         self._rates = rates
         self._clock = clock
-        self._speaks_of_crisis = crisis_word_finder(settings.crisis_words)
 
     def __call__(self, session: Session, brand: str, since: datetime, instant: datetime) -> Counted:
         """In the evaluator's transaction: the brand is locked."""
+        mutes = mutes_of(session, brand, instant - self._memory)
+        counted, muted = self._counted(session, brand, since, instant, mutes)
+        if muted:
+            # Only now is it known that these tell a muted story; counted again, they are left out.
+            counts.mark_dirty(session, {(brand, hour) for hour in muted})
+            counted, _ = self._counted(session, brand, since, instant, mutes)
+        return counted
+
+    def _counted(
+        self, session: Session, brand: str, since: datetime, instant: datetime, mutes: Mutes
+    ) -> tuple[Counted, list[datetime]]:
+        """What is known, and the hours in which a mention was just given a muted story."""
+        telling = stories.tellers(session, brand, mutes.stories) if mutes.stories else {}
+
+        def seen(row: ObservedRow) -> Observation:
+            muted = mutes and mutes.mutes(
+                at=row.at,
+                author=row.author_key,
+                source=row.source,
+                text=row.text,
+                story=telling.get(row.mention_id),
+            )
+            return observed(row, muted=bool(muted))
+
         first = start_of_hour(since)
+        speaks_of_crisis = crisis_word_finder(self._settings_of(brand).crisis_words)
         built: dict[datetime, HourBlock] = {}
 
         def count(rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
-            observations = [observed(row) for row in rows]
-            built.update(self._blocks(observations, first))
-            return self._counts(observations)
+            observations = [seen(row) for row in rows]
+            built.update(self._blocks(observations, first, speaks_of_crisis))
+            return self._counts(observations, speaks_of_crisis)
 
         thresholds = Thresholds(risk=self._rates.risk_threshold, relevance=self._rates.relevance_threshold)
         dirty = counts.recount(session, brand, count, now=self._clock.now(), thresholds=thresholds)
         until = max([instant, *(hour for hour in dirty if hour >= first)]) + _MOMENT
         stored = {hour: load_block(data) for hour, data in blocks.load(session, brand, first, until).items()}
         changed = {hour: keep_stories(block, stored.get(hour)) for hour, block in built.items()}
-        changed |= {hour: self._block(()) for hour in dirty if hour in stored and hour not in built}
+        changed |= {hour: self._block((), speaks_of_crisis) for hour in dirty if hour in stored and hour not in built}
         for hour in [hour for hour, block in stored.items() if block is None and hour not in changed]:
             rows = counts.observations(session, brand, hour, hour + _HOUR)
-            changed[hour] = self._block([observed(row) for row in rows])
+            changed[hour] = self._block([seen(row) for row in rows], speaks_of_crisis)
         known = {hour: block for hour, block in stored.items() if block is not None} | changed
-        told = self._tell_stories(session, brand, known, instant)
+        told, muted = self._tell_stories(session, brand, known, instant, mutes)
         known |= told
         written = {hour: dump_block(known[hour]) for hour in {*changed, *told}}
         blocks.save(session, brand, written, since=first)
         history = counts.history(session, brand, instant - self._memory, instant + _MOMENT)
-        return Counted(
+        counted = Counted(
             blocks=known,
             history=[_hour_count(hour, numbers) for hour, numbers in history],
             quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids).items()},
+            mutes=mutes,
         )
+        return counted, muted
 
     def forget_counts(self, session: Session, brand: str, instant: datetime) -> None:
         """Have every hour of the memory counted again: what a count means has changed (a threshold, the crisis words)."""
@@ -84,37 +119,42 @@ class Counting:
 
     def count(self, rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
         """The counts of the hours that these rows are in, as JSON."""
-        return self._counts([observed(row) for row in rows])
+        return self._counts([observed(row) for row in rows], crisis_word_finder(self._settings_of("").crisis_words))
 
-    def _counts(self, observations: Sequence[Observation]) -> dict[datetime, dict[str, Any]]:
-        counted = count_hours(observations, self._rates, self._speaks_of_crisis)
+    def _counts(
+        self, observations: Sequence[Observation], speaks_of_crisis: Callable[[str], bool]
+    ) -> dict[datetime, dict[str, Any]]:
+        counted = count_hours(observations, self._rates, speaks_of_crisis)
         return {hour.hour: hour.to_json() for hour in counted}
 
-    def _blocks(self, observations: Sequence[Observation], first: datetime) -> dict[datetime, HourBlock]:
+    def _blocks(
+        self, observations: Sequence[Observation], first: datetime, speaks_of_crisis: Callable[[str], bool]
+    ) -> dict[datetime, HourBlock]:
         hours: dict[datetime, list[Observation]] = {}
         for item in observations:
             hour = start_of_hour(item.at)
             if hour >= first:
                 hours.setdefault(hour, []).append(item)
-        return {hour: self._block(items) for hour, items in hours.items()}
+        return {hour: self._block(items, speaks_of_crisis) for hour, items in hours.items()}
 
-    def _block(self, observations: Sequence[Observation]) -> HourBlock:
-        return build_block(marks_of(observations, self._rates, self._speaks_of_crisis))
+    def _block(self, observations: Sequence[Observation], speaks_of_crisis: Callable[[str], bool]) -> HourBlock:
+        return build_block(marks_of(observations, self._rates, speaks_of_crisis))
 
     def _tell_stories(
-        self, session: Session, brand: str, known: Mapping[datetime, HourBlock], instant: datetime
-    ) -> dict[datetime, HourBlock]:
-        """Give new mentions their stories; the blocks that this changes."""
+        self, session: Session, brand: str, known: Mapping[datetime, HourBlock], instant: datetime, mutes: Mutes
+    ) -> tuple[dict[datetime, HourBlock], list[datetime]]:
+        """Give new mentions their stories; the blocks that this changes, and the hours in which one of them is muted."""
         new = {hour: ids for hour, block in known.items() if (ids := untold(block, instant))}
         if not new:
-            return {}
-        book = StoryBook(self._settings.stories, blocks.load_book(session, brand))
+            return {}, []
+        book = StoryBook(self._settings_of(brand).stories, blocks.load_book(session, brand))
         rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids])
         given = book.assign(Telling(*row) for row in rows)
         blocks.save_book(session, brand, book.dump())
         # As the evidence names them; so people find the mentions of a story.
-        stories.write(session, brand, {item: f"{told.story:016x}" for item, told in given.items()})
-        return {hour: write_down(known[hour], given) for hour in new}
+        named = {item: f"{told.story:016x}" for item, told in given.items()}
+        stories.write(session, brand, named)
+        return {hour: write_down(known[hour], given) for hour in new}, muted_hours(named, new, mutes)
 
 
 @lru_cache(maxsize=65_536)
@@ -123,7 +163,7 @@ def _hour_count(hour: datetime, numbers: str) -> HourCount:
     return HourCount.from_json(hour, json.loads(numbers))
 
 
-def observed(row: ObservedRow) -> Observation:
+def observed(row: ObservedRow, *, muted: bool = False) -> Observation:
     """A row as detection sees it. Without labels it counts as calm: nothing is known against it."""
     return Observation(
         mention_id=row.mention_id,
@@ -145,5 +185,5 @@ def observed(row: ObservedRow) -> Observation:
         engagement=row.engagement,
         repost=row.repost,
         wakes=row.wakes,
-        counted=row.role != AuthorRole.OWN,
+        counted=row.role != AuthorRole.OWN and not muted,
     )

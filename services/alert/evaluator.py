@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from services.alert.detection.judge import INSTANT, Judge, observed_since
 from services.alert.detection.observations import HarmfulRates, HourCount
 from services.alert.detection.state import BrandProfile, BrandState, Judgement
 from services.alert.detection.voices import Quotes
+from services.alert.muting import NO_MUTES, Mutes
 from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock
 from tocsin.contracts.settings.detection import DetectionSettings
@@ -52,6 +53,8 @@ class Counted:
     history: list[HourCount]
     quotes: Quotes
     """Works until the transaction ends."""
+    mutes: Mutes = NO_MUTES
+    """What they cover is in no block and in no hour of the history."""
 
 
 class Count(Protocol):
@@ -83,22 +86,24 @@ class Evaluator:
         clock: Clock,
         owner: str,
         *,
-        settings: DetectionSettings,
+        settings: DetectionSettings | Callable[[str], DetectionSettings],
         rates: HarmfulRates,
-        profiles: Mapping[str, BrandProfile],
+        profiles: Mapping[str, BrandProfile] | Callable[[], Mapping[str, BrandProfile]],
         unknown: BrandProfile,
         complete_up_to: Completeness,
         count: Count,
         apply: Apply,
         health: Health,
     ) -> None:
-        """`owner` is unique to the process; `unknown` is the profile of brands which the configuration does not know."""
+        """`settings` and `profiles` for good, or what tells before each evaluation how they are now.
+
+        `owner` is unique to the process; `unknown` is the profile of brands which the configuration does not know."""
         self._database = database
         self._clock = clock
         self._owner = owner
-        self._settings = settings
+        self._settings_of = settings if callable(settings) else lambda _brand: settings
         self._rates = rates
-        self._profiles = profiles
+        self._profiles = profiles if callable(profiles) else lambda: profiles
         self._unknown = unknown
         self._complete_up_to = complete_up_to
         self._count = count
@@ -145,19 +150,21 @@ class Evaluator:
                 return None
             state, profile = (
                 _remembered(status),
-                self._profiles.get(brand) or self._unknown.model_copy(update={"id": brand}),
+                self._profiles().get(brand) or self._unknown.model_copy(update={"id": brand}),
             )
             if state.counting_key != profile.counting_key:
                 self._count.forget_counts(session, brand, instant)
             counted = self._count(session, brand, observed_since(instant), instant)
-            judgement = Judge(profile, self._settings, self._rates).judge(
+            judgement = Judge(profile, self._settings_of(brand), self._rates).judge(
                 instant,
                 counted.blocks,
                 counted.history,
                 state,
                 complete_up_to=complete or datetime.fromtimestamp(0, UTC),
                 quotes=counted.quotes,
+                muted_sources=counted.mutes.sources(instant),
             )
+            judgement = _telling_mutes(judgement, counted.mutes)
             brands.save(
                 session,
                 brand,
@@ -190,6 +197,15 @@ class Evaluator:
         for source in judgement.newly_silent:
             _log.warning("source silent", brand=judgement.brand, source=source, at=judgement.at.isoformat())
             metrics.SILENT_SOURCES.inc()
+
+
+def _telling_mutes(judgement: Judgement, mutes: Mutes) -> Judgement:
+    """Whoever is called is told that something was left out."""
+    reason = mutes.reason(judgement.at)
+    if reason is None or not judgement.reasons:
+        return judgement
+    evidence = {**judgement.evidence, "muted": mutes.evidence(judgement.at)}
+    return replace(judgement, reasons=(*judgement.reasons, reason), evidence=evidence)
 
 
 def next_instant(status: BrandStatus, now: datetime) -> datetime:

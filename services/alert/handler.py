@@ -56,27 +56,26 @@ class AlertHandler:
         self,
         database: Database,
         clock: Clock,
-        settings: DetectionSettings,
+        settings: DetectionSettings | Callable[[str], DetectionSettings],
         bus: Bus,
         pseudonyms: Pseudonyms | None = None,
         *,
         rates: HarmfulRates | None = None,
         ring: Callable[[], object] = lambda: None,
     ) -> None:
-        """Without `pseudonyms`, every author's name and id is kept in the open.
+        """`settings` for good and for every brand, or what tells for each mention how a brand's are now.
+
+        Without `pseudonyms`, every author's name and id is kept in the open.
 
         `ring` is called after a batch in which a watch rule rang was committed; what it misses waits in the database.
         """
         self._database = database
         self._pseudonyms = pseudonyms
         self._clock = clock
-        self._lateness = settings.lateness
-        self._settings = settings
+        self._settings_of = settings if callable(settings) else lambda _brand: settings
         self._rates = rates
         self._ring = ring
         self._bus_erasure = BusErasure(bus)
-        self._speaks_of_crisis = crisis_word_finder(settings.crisis_words)
-        self._word_finders = [(word, crisis_word_finder((word,))) for word in settings.crisis_words]
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Write a batch, and how far its ticks say that the stream is complete.
@@ -134,11 +133,12 @@ class AlertHandler:
 
     def _received(self, mention: ClassifiedMention, record: Record) -> Received:
         received_at = mention.received_at or record.at
-        in_time = wakes(mention.published_at, received_at, mention.source, self._lateness)
+        settings = self._settings_of(mention.brand)
+        in_time = wakes(mention.published_at, received_at, mention.source, settings.lateness)
         opening = mention.text[:SHORT_TEXT]
         words = ""
-        if self._speaks_of_crisis(opening):
-            words = " ".join(word for word, speaks_of in self._word_finders if speaks_of(opening))
+        if crisis_word_finder(settings.crisis_words)(opening):
+            words = " ".join(word for word in settings.crisis_words if crisis_word_finder((word,))(opening))
         return Received(
             mention=mention,
             received_at=received_at,
@@ -165,7 +165,7 @@ class AlertHandler:
 
     def _rings(self, mention: ClassifiedMention, record: Record) -> list[tuple[str, str, UUID]]:
         """The watch rules that it meets. Late is no hindrance up to a day; an import or a replay rings nothing."""
-        rules = rules_of(self._settings, mention.brand)
+        rules = rules_of(self._settings_of(mention.brand), mention.brand)
         if not rules or record.header(TEACHES_ONLY_HEADER) is not None:
             return []
         found = find_rings(observe(mention), mention.outlet, self._clock.now(), rules, self._rates)

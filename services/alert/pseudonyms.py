@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -16,12 +16,14 @@ _OPEN_ROLES = {AuthorRole.PRESS, AuthorRole.OFFICIAL, AuthorRole.OWN}
 
 
 class Pseudonyms:
-    """`named`: further ids or names of authors whose names are open, such as those of watch rules."""
+    """`named` tells further ids or names of authors whose names are open now, such as those of watch rules."""
 
-    def __init__(self, settings: PrivacySettings, named: Iterable[str] = ()) -> None:
+    def __init__(self, settings: PrivacySettings, named: Callable[[], Iterable[str]] = tuple) -> None:
         self.keeps_ids = settings.keep_author_ids
         self._names_from = settings.names_from_followers
-        self._named = frozenset(_plain(author) for author in (*settings.named_authors, *named))
+        self._always_named = frozenset(map(_plain, settings.named_authors))
+        self._named_now = named
+        self._named: tuple[object, frozenset[str]] = ((), frozenset())
         self._key: bytes | None = None
 
     def key_of(self, session: Session, mention: ClassifiedMention, now: datetime) -> str | None:
@@ -36,8 +38,14 @@ class Pseudonyms:
         return (
             author.role in _OPEN_ROLES
             or (author.followers or 0) >= self._names_from
-            or any(_plain(given) in self._named for given in (author.id, author.name) if given)
+            or any(self._is_named(_plain(given)) for given in (author.id, author.name) if given)
         )
+
+    def _is_named(self, author: str) -> bool:
+        listed = self._named_now()
+        if self._named[0] is not listed:
+            self._named = (listed, frozenset(map(_plain, listed)))
+        return author in self._always_named or author in self._named[1]
 
 
 def _plain(author: str) -> str:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from services.alert.detection.observations import HarmfulRates, Observation
 from services.alert.detection.state import BrandState, EventKind, Judgement, News, NewsKind, Rung
 from services.alert.detection.voices import shorten
-from services.alert.detection.watch import Ring, next_rung, rings, rules_of
+from services.alert.detection.watch import OLDEST, Ring, next_rung, rings, rules_of
+from services.alert.muting import mutes_of, stories_told
 from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock
 from tocsin.contracts.events import AuthorRole, RiskKind, SourceKind
@@ -47,21 +48,26 @@ class Watching:
         self,
         database: Database,
         clock: Clock,
-        settings: DetectionSettings,
+        settings: DetectionSettings | Callable[[str], DetectionSettings],
         rates: HarmfulRates,
         *,
         complete_up_to: Callable[[Session], datetime | None],
         apply: Apply,
         health: Health,
+        refresh: Callable[[], object] = lambda: None,
     ) -> None:
-        """The brand is locked while `apply` is called."""
+        """`settings` for good and for every brand, or what tells how a brand's are now; `refresh` brings them up to date.
+
+        The brand is locked while `apply` is called.
+        """
         self._database = database
         self._clock = clock
-        self._settings = settings
+        self._settings_of = settings if callable(settings) else lambda _brand: settings
         self._rates = rates
         self._complete_up_to = complete_up_to
         self._apply = apply
         self._health = health
+        self._refresh = refresh
 
     def run(self, stop: threading.Event) -> None:
         """Take care of what the handler of a process that died has left; a database that is away is waited for."""
@@ -86,11 +92,11 @@ class Watching:
             waiting = stored.waiting(session, brand)
             known = stored.watched(session, brand, {mention for _, mention in waiting})
             # Judged again by the rules of now: a rule that was taken out since, or a mention, rings nothing.
-            found = self._found(brand, known, waiting, now)
+            found = self._found(brand, self._heard(session, brand, known, now), waiting, now)
             stored.handled(session, brand, waiting, at=now)
             if not found:
                 return False
-            rung = next_rung(_remembered(status).rung, found, now, self._settings)
+            rung = next_rung(_remembered(status).rung, found, now, self._settings_of(brand))
             judgement = _judged(brand, status, rung, found, known, now)
             brands.raise_level(
                 session,
@@ -106,10 +112,30 @@ class Watching:
         _log.info("watch rule rang", brand=brand, rules=list(rung.rules), level=str(judgement.level))
         return True
 
+    def _heard(
+        self, session: Session, brand: str, known: Mapping[UUID, WatchedRow], now: datetime
+    ) -> Mapping[UUID, WatchedRow]:
+        """Those that no mute covers."""
+        mutes = mutes_of(session, brand, now - OLDEST)
+        if not mutes:
+            return known
+        told = stories_told(session, brand, known, self._settings_of(brand).stories) if mutes.stories else {}
+        return {
+            mention: row
+            for mention, row in known.items()
+            if not mutes.mutes(
+                at=row.at, author=row.author_key, source=row.source, text=row.text, story=told.get(mention)
+            )
+        }
+
     def _found(
         self, brand: str, known: Mapping[UUID, WatchedRow], waiting: Sequence[tuple[str, UUID]], now: datetime
     ) -> list[Ring]:
-        rules = {rule.id: rule for rule in rules_of(self._settings, brand)}
+        rules = {rule.id: rule for rule in rules_of(self._settings_of(brand), brand)}
+        if any(name not in rules for name, _ in waiting):
+            # The handler that noticed it may know of a rule that was set a moment ago, and we not yet.
+            self._refresh()
+            rules = {rule.id: rule for rule in rules_of(self._settings_of(brand), brand)}
         found: list[Ring] = []
         for name, mention in waiting:
             rule, row = rules.get(name), known.get(mention)

@@ -47,6 +47,7 @@ from services.api.routes import (
 from services.api.routes.exports import router as exports
 from services.api.routes.figures import router as figures
 from services.api.routes.responses import router as responses
+from services.api.routes.run_time_settings import router as run_time_settings
 from services.api.throttle import Throttle
 from tocsin import problems
 from tocsin.access.identity_provider import IdentityProvider
@@ -152,7 +153,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(drills.page_router)
     app.include_router(observability_routes(surroundings.health))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    for router in (exports, figures, responses):
+    for router in (exports, figures, responses, run_time_settings):
         app.include_router(router, responses=problems.RESPONSES)
     # From the inside to the outside: the last one added is the first that a request comes to.
     app.add_middleware(IdempotentRequests, database=database, clock=people_clock)

@@ -53,6 +53,9 @@ class ApiContext:
     workbooks: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
     """How many Excel files are made at a time."""
 
+    previews: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(1))
+    """Previews of queries read every text of a week: one at a time, so that pages stay quick."""
+
     def brand_ids(self, principal: Principal) -> list[str]:
         """The configured brands that a principal may see, in the order of the configuration."""
         return [brand.id for brand in self.configuration.brands if principal.sees(brand.id)]

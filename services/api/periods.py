@@ -12,7 +12,9 @@ from services.api.context import ApiContext, Context
 from services.api.figure_answers import AnnotationAnswer
 from services.api.mention_queries import Since, Until
 from services.api.permission import Reader, unknown_brand
+from tocsin.contracts.settings.run_time import PlannedCampaign
 from tocsin.problems import Problem
+from tocsin.storage import run_time_settings
 
 USUAL_LENGTH = timedelta(days=7)
 LONGEST = timedelta(days=3660)
@@ -59,10 +61,17 @@ def visible_brand(*, context: Context, principal: Reader, brand: Annotated[str, 
 
 def annotations_of(context: ApiContext, brand: str, since: datetime, until: datetime) -> tuple[AnnotationAnswer, ...]:
     """The campaigns that were entered beforehand and run for a brand at any moment of a period, the earliest first."""
+    with context.database.read() as session:
+        set_since = run_time_settings.campaigns(session, brand, since, until)
     planned = [
         item
         for item in context.configuration.detection.planned
         if item.start < until and item.end > since and (not item.brands or brand in item.brands)
+    ]
+    planned += [
+        item.value.planned(brand, item.begins, item.ends)
+        for item in set_since
+        if isinstance(item.value, PlannedCampaign)
     ]
     return tuple(AnnotationAnswer.of(item) for item in sorted(planned, key=lambda item: (item.start, item.name)))
 

@@ -7,6 +7,7 @@ from services.classify.handler import ClassifyHandler
 from services.classify.labelling import Labeller
 from tocsin.bus.worker import Worker, WorkerLimits
 from tocsin.contracts.topics import CLASSIFIED, MENTIONS
+from tocsin.live_settings import Following, LiveSettings
 from tocsin.matching import BrandMatcher
 from tocsin.process import Component, Surroundings
 
@@ -17,14 +18,19 @@ PROOF_OF_LIFE = "All is well."
 
 
 def components(given: Surroundings) -> list[Component]:
-    """The worker that labels mentions. Raises ClassifierUnavailableError where the network cannot be opened."""
+    """The worker that labels mentions, and what keeps up with the settings of run time.
+
+    Raises ClassifierUnavailableError where the network cannot be opened.
+    """
     settings = given.configuration.classifier
     classifier = classifier_of(settings)
     labeller = Labeller(classifier, settings.cache_size)
     given.health.require("network", lambda: _classifies(labeller))
+    live = LiveSettings(given.configuration, given.database, given.clock)
+    live.refresh()
     handler = ClassifyHandler(
         labeller,
-        BrandMatcher.of_brands(given.configuration.brands),
+        Following(live, lambda overlay: BrandMatcher.of_brands(overlay.configuration.brands)),
         given.clock,
         given.bus.partitions(CLASSIFIED),
         settings.explanations_a_second,
@@ -38,7 +44,7 @@ def components(given: Surroundings) -> list[Component]:
         limits=WorkerLimits.of(given.configuration.bus, settings.batch_size),
         beat=lambda: given.health.beat(GROUP, LONGEST_BATCH_SECONDS),
     )
-    return [worker]
+    return [worker, live]
 
 
 def _classifies(labeller: Labeller) -> None:

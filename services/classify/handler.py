@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from services.classify.explanation import Explainer
 from services.classify.labelling import Labeller
@@ -33,17 +33,19 @@ class ClassifyHandler:
     def __init__(
         self,
         labeller: Labeller,
-        matcher: BrandMatcher,
+        matcher: BrandMatcher | Callable[[], BrandMatcher],
         clock: Clock,
         partitions: int,
         explanations_a_second: float = 0.0,
     ) -> None:
-        """`partitions` is how many the `classified` topic has: each of them gets each tick.
+        """`matcher` for good, or what tells before each batch which it is now.
+
+        `partitions` is how many the `classified` topic has: each of them gets each tick.
 
         `explanations_a_second`: of how many mentions, the riskiest, the words that moved the risk are looked for.
         """
         self._labeller = labeller
-        self._matcher = matcher
+        self._matcher = matcher if callable(matcher) else lambda: matcher
         self._clock = clock
         self._partitions = partitions
         self._explainer = Explainer(labeller.classifier, clock, explanations_a_second)
@@ -51,8 +53,9 @@ class ClassifyHandler:
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """What to publish for these records; raises InvalidRecords for those that nobody can read."""
         decoded = _decode_all(records)
+        matcher = self._matcher()
         passages = {
-            index: passages_of(item.event, item.event.brands, self._matcher)
+            index: passages_of(item.event, item.event.brands, matcher)
             for index, item in enumerate(decoded)
             if isinstance(item.event, Mention)
         }

@@ -15,7 +15,7 @@ from services.ingest.leases import SourceLeases
 from services.ingest.normalising import Normaliser
 from services.ingest.publisher import InFlight, Publisher
 from services.ingest.receiving import KeyVerifier, Receiver, create_router
-from services.ingest.routing import Router
+from services.ingest.routing import BrandRules, Router
 from services.ingest.runner import SourceRunner
 from services.ingest.sources.files import FileSource
 from services.ingest.sources.port import Source
@@ -23,6 +23,7 @@ from services.ingest.sources.rss import RssSource
 from services.ingest.ticking import Ticking
 from tocsin.clock import SystemClock
 from tocsin.contracts.settings.sources import RssSource as RssSettings
+from tocsin.live_settings import Following, LiveSettings
 from tocsin.process import Component, Surroundings
 
 
@@ -31,7 +32,9 @@ class Ingest:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._brands = Router(surroundings.configuration.brands)
+        self.live = LiveSettings(surroundings.configuration, surroundings.database, surroundings.clock)
+        self.live.refresh()
+        self._brands = Router(Following(self.live, lambda overlay: BrandRules.of(overlay.configuration.brands)))
         self._in_flight = InFlight(surroundings.clock)
         self._normaliser = Normaliser(LanguageDetector())
 
@@ -40,15 +43,15 @@ class Ingest:
         return Publisher(self._surroundings.bus.producer(), self._brands, self._surroundings.clock)
 
     def components(self) -> list[Component]:
-        """Ticks, and the configured sources."""
+        """Ticks, the configured sources, and what keeps up with the settings of run time."""
         given = self._surroundings
-        components: list[Component] = [Ticking(given.bus, self._in_flight, given.clock, given.health)]
+        components: list[Component] = [Ticking(given.bus, self._in_flight, given.clock, given.health), self.live]
         if given.configuration.sources:
             components.append(self._runner())
         return components
 
     def router(self, verifier: KeyVerifier) -> APIRouter:
-        """`POST /v1/mentions`, for an application with `tocsin.problems.install`."""
+        """`POST /v1/mentions`, for an application with `tocsin.problems.install`. Without `components`, run `live` beside it."""
         brands = frozenset(brand.id for brand in self._surroundings.configuration.brands)
         return create_router(Receiver(self._normaliser, self.publisher, self._in_flight, brands), verifier)
 

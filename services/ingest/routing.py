@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -36,6 +37,22 @@ class Routed(NamedTuple):
     brands: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BrandRules:
+    """What is looked for in a mention."""
+
+    matcher: BrandMatcher
+    own_accounts: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, brands: Sequence[BrandSettings]) -> BrandRules:
+        """The rules of these brands."""
+        return cls(
+            BrandMatcher.of_brands(brands),
+            {brand.id: frozenset(map(_account, brand.own_accounts)) for brand in brands},
+        )
+
+
 _Key = tuple[str, str]
 _Known = tuple[int, tuple[str, ...]]
 
@@ -43,9 +60,15 @@ _Known = tuple[int, tuple[str, ...]]
 class Router:
     """Decides for each mention; remembers the brands of the last `memory_size` ones. Safe between threads."""
 
-    def __init__(self, brands: Sequence[BrandSettings], memory_size: int = MEMORY_SIZE) -> None:
-        self._matcher = BrandMatcher.of_brands(brands)
-        self._own_accounts = {brand.id: frozenset(map(_account, brand.own_accounts)) for brand in brands}
+    def __init__(
+        self, brands: Sequence[BrandSettings] | Callable[[], BrandRules], memory_size: int = MEMORY_SIZE
+    ) -> None:
+        """`brands` as they are for good, or what tells before each batch how they are now."""
+        if callable(brands):
+            self._rules = brands
+        else:
+            fixed = BrandRules.of(brands)
+            self._rules = lambda: fixed
         self._memory_size = memory_size
         self._memory: OrderedDict[_Key, _Known] = OrderedDict()
         self._lock = threading.Lock()
@@ -56,10 +79,11 @@ class Router:
 
         Changes nothing, so that it can be asked again after a failure: `remember` follows when all of it is on the bus.
         """
+        rules = self._rules()
         pending: dict[_Key, _Known] = {}
         routed = []
         for mention in mentions:
-            found = self._matcher.brands(mention.text)
+            found = rules.matcher.brands(mention.text)
             inherited = self._inherited(mention, pending)
             brands = tuple(dict.fromkeys((*mention.brands, *found, *inherited)))
             if only is not None:
@@ -69,7 +93,7 @@ class Router:
             updated = _is_update(mention) or (known is not None and known[0] < mention.version)
             if known is None or known[0] <= mention.version:
                 pending[key] = (mention.version, brands)
-            routed.append(self._routed(mention, brands, updated=updated))
+            routed.append(_routed(mention, brands, rules, updated=updated))
         return routed
 
     def remember(self, routed: Iterable[Routed]) -> None:
@@ -98,23 +122,25 @@ class Router:
             if known is not None:
                 yield from known[1]
 
-    def _routed(self, mention: Mention, brands: tuple[str, ...], *, updated: bool) -> Routed:
-        if brands:
-            return Routed(mention, self._with_brands(mention, brands), Outcome.PUBLISHED, updated, brands)
-        removal = None
-        if updated:
-            removal = Removal(id=mention.id, revision=mention.version, why=RemovalReason.UNMATCHED)
-        return Routed(mention, removal, Outcome.UNMATCHED, updated, ())
 
-    def _with_brands(self, mention: Mention, brands: tuple[str, ...]) -> Mention:
-        changes: dict[str, object] = {}
-        if brands != mention.brands:
-            changes["brands"] = brands
-        # One role for all brands of a mention: what a brand's own account says of another brand is no public voice either.
-        account = _account(mention.author.id or "")
-        if account and any(account in self._own_accounts.get(brand, ()) for brand in brands):
-            changes["author"] = mention.author.model_copy(update={"role": AuthorRole.OWN})
-        return mention.model_copy(update=changes) if changes else mention
+def _routed(mention: Mention, brands: tuple[str, ...], rules: BrandRules, *, updated: bool) -> Routed:
+    if brands:
+        return Routed(mention, _with_brands(mention, brands, rules), Outcome.PUBLISHED, updated, brands)
+    removal = None
+    if updated:
+        removal = Removal(id=mention.id, revision=mention.version, why=RemovalReason.UNMATCHED)
+    return Routed(mention, removal, Outcome.UNMATCHED, updated, ())
+
+
+def _with_brands(mention: Mention, brands: tuple[str, ...], rules: BrandRules) -> Mention:
+    changes: dict[str, object] = {}
+    if brands != mention.brands:
+        changes["brands"] = brands
+    # One role for all brands of a mention: what a brand's own account says of another brand is no public voice either.
+    account = _account(mention.author.id or "")
+    if account and any(account in rules.own_accounts.get(brand, ()) for brand in brands):
+        changes["author"] = mention.author.model_copy(update={"role": AuthorRole.OWN})
+    return mention.model_copy(update=changes) if changes else mention
 
 
 def _is_update(mention: Mention) -> bool:

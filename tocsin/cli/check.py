@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ import typer
 from tocsin import yaml_places
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.clock import SystemClock
-from tocsin.config import CONFIGURATION_FILE, Configuration, compose, load
+from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, compose, load
 from tocsin.holiday_calendars import calendars_of
 from tocsin.templating import TemplateRefused, fill_in
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from services.alert.protocol.directory import Directory
 
 ERROR, WARNING = "error", "warning"
+ENDS_SOON = timedelta(days=3)
+"""A setting of run time that ends so soon is told by `--database`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ def check(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of tocsin.yaml, for editors, and check nothing.")
     ] = False,
+    database: Annotated[
+        bool,
+        typer.Option(
+            "--database", help="Also what people set at run time: does it still fit this file, and what ends soon?"
+        ),
+    ] = False,
 ) -> None:
     """Check a tocsin.yaml: its form, its references, and whether orange and red reach somebody in the next 28 days.
 
@@ -51,7 +59,10 @@ def check(
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
         return
     configuration = load(file)
-    found = findings(configuration, file, SystemClock().now())
+    now = SystemClock().now()
+    found = findings(configuration, file, now)
+    if database:
+        found += set_at_run_time(configuration, now)
     for item in found:
         print(item.text)
     wrong = sum(item.severity == ERROR for item in found)
@@ -101,6 +112,36 @@ def _room_findings(configuration: Configuration, directory: Directory) -> Iterat
             if person and not any(channel.wakes for channel in known):
                 message = f"{person.name} has no channel that wakes, so an overdue step or approval waits until morning"
                 yield WARNING, f"roles.{role.id}", message
+
+
+def set_at_run_time(configuration: Configuration, now: datetime) -> list[Told]:
+    """What people set at run time that this configuration has no place for, and what ends within `ENDS_SOON`."""
+    from tocsin.cli.surroundings import open_ready_database
+    from tocsin.overlay import overlaid
+    from tocsin.storage import run_time_settings
+
+    opened = open_ready_database(configuration, Environment.read())
+    try:
+        with opened.read() as session:
+            found = run_time_settings.standing(session, now)
+    finally:
+        opened.close()
+    left_out = overlaid(configuration, found.settings, now).left_out
+    told = [(item.setting.id, item.setting.brand, f"is not applied: {item.why}") for item in left_out]
+    told += [
+        (row.id, row.brand, f"is not applied: {row.why}; withdraw it and set it again") for row in found.unreadable
+    ]
+    gone = {item.setting.id for item in left_out}
+    told += [
+        (
+            item.id,
+            item.brand,
+            f"({item.value.kind}) ends {item.ends:%Y-%m-%d %H:%M} UTC; set it again if it is still wanted",
+        )
+        for item in found.settings
+        if item.id not in gone and item.value.kind != "planned" and item.ends <= now + ENDS_SOON
+    ]
+    return [Told(WARNING, f"warning: setting {identifier} of {brand} {what}") for identifier, brand, what in told]
 
 
 def json_schema() -> Mapping[str, Any]:

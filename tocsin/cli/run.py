@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from tocsin.access.verifying import KeyVerifier
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
@@ -120,7 +120,14 @@ def build(service: Service, given: Surroundings, *, port: int | None, receive: b
         case _:
             from services.api import app as api
 
-            return api.components(given, port=port, routers=[_receiving(given)] if receive else ())
+            if not receive:
+                return api.components(given, port=port)
+            from services.ingest.app import Ingest
+
+            # The route by which ingest takes mentions, served by this process too.
+            receiving = Ingest(given)
+            routers = [receiving.router(_verifier(given))]
+            return [receiving.live, *api.components(given, port=port, routers=routers)]
     server = WebServer(
         web, settings.host, default if port is None else port, name=f"{service}-web", health=given.health
     )
@@ -136,13 +143,6 @@ def _classify(given: Surroundings) -> list[Component]:
         return classify.components(given)
     except ClassifierUnavailableError as error:
         raise CommandFailed(str(error), WRONG_CALL) from error
-
-
-def _receiving(given: Surroundings) -> APIRouter:
-    """The route by which ingest takes mentions, to be served by another process too."""
-    from services.ingest.app import Ingest
-
-    return Ingest(given).router(_verifier(given))
 
 
 def _verifier(given: Surroundings) -> KeyVerifier:

@@ -150,6 +150,21 @@ BUS_OLDEST_UNREAD_SECONDS = Gauge(
     ["worker"],
 )
 
+# settings that people make at run time, in each process
+
+LIVE_SETTINGS_VERSION = Gauge(
+    "tocsin_live_settings_version",
+    "The number of the last change that this process has in force; the same everywhere soon.",
+)
+LIVE_SETTINGS_LEFT_OUT = Gauge(
+    "tocsin_live_settings_left_out",
+    "Settings that are kept and not applied, because they do not fit the configuration any more; the log says which.",
+)
+LIVE_SETTINGS_FAILURES = Counter(
+    "tocsin_live_settings_failures_total",
+    "Times the settings could not be read; what was known last goes on holding.",
+)
+
 # api
 
 HTTP_SECONDS = Histogram(

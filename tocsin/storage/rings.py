@@ -33,6 +33,7 @@ class WatchedRow(NamedTuple):
     risk: float
     risk_kinds: tuple[str, ...]
     relevance: float
+    author_key: str | None
 
 
 def notice(session: Session, rings: Iterable[tuple[str, str, uuid.UUID]], *, at: datetime) -> set[str]:
@@ -108,6 +109,7 @@ def watched(session: Session, brand: str, identifiers: Collection[uuid.UUID]) ->
             func.coalesce(MentionBrandTable.risk, 0.0),
             cast(MentionBrandTable.risk_kinds, Text),
             MentionBrandTable.relevance,
+            MentionTable.author_key,
         )
         .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
         .where(
@@ -116,4 +118,4 @@ def watched(session: Session, brand: str, identifiers: Collection[uuid.UUID]) ->
             MentionTable.state == MentionState.LIVE,
         )
     )
-    return {row[0]: WatchedRow._make((str(row[0]), *row[1:11], kinds_from(row[11]), row[12])) for row in rows.all()}
+    return {row[0]: WatchedRow._make((str(row[0]), *row[1:11], kinds_from(row[11]), *row[12:])) for row in rows.all()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,6 +54,31 @@ def write(session: Session, brand: str, given: Mapping[str, str]) -> None:
             ),
             rows,
         )
+
+
+def of_mentions(session: Session, brand: str, identifiers: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The story of each of these mentions of a brand that was given one."""
+    wanted = sorted(set(identifiers))
+    found: dict[uuid.UUID, str] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        rows = session.execute(
+            select(MentionStoryTable.mention_id, MentionStoryTable.story).where(
+                MentionStoryTable.brand == brand,
+                MentionStoryTable.mention_id.in_(wanted[start : start + _AT_ONCE]),
+            )
+        )
+        found |= {row.mention_id: row.story for row in rows}
+    return found
+
+
+def tellers(session: Session, brand: str, told: Collection[str]) -> dict[str, str]:
+    """The mentions of a brand, by id, that tell one of these stories, and which."""
+    rows = session.execute(
+        select(MentionStoryTable.mention_id, MentionStoryTable.story).where(
+            MentionStoryTable.brand == brand, MentionStoryTable.story.in_(sorted(told))
+        )
+    )
+    return {str(row.mention_id): row.story for row in rows}
 
 
 def forget(session: Session, identifiers: Iterable[uuid.UUID]) -> None:

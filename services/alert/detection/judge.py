@@ -6,7 +6,7 @@ same answers for the same mentions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,8 +93,11 @@ class Judge:
         complete_up_to: datetime | None = None,
         version: int = 0,
         quotes: Quotes = lambda _ids: {},
+        muted_sources: Collection[str] = (),
     ) -> Judgement:
         """As the function `judge`, with the mentions in blocks by the start of their hour (later hours are ignored).
+
+        What is muted is in no block; that a muted source says nothing is no alarm.
 
         `quotes` is asked for the few mentions that the evidence quotes. `version` must change whenever an hour of `history`
         that is more than 23 h old was counted again.
@@ -108,7 +111,7 @@ class Judge:
         state = self._noted(state, instant, next(spoken, None))
         start = instant - max(window.length for window in self._settings.gate.windows)
         columns = Columns(used, min(start, since), instant, state.masks, rates=self._rates)
-        silent = watch_sources(state, instant, used, self._habits, self._settings)
+        silent = watch_sources(state, instant, used, self._habits, self._settings, muted=muted_sources)
         state = silent.state
         findings = replace(self._look(state, instant, columns, history), brand=self._brand.id)
         state, findings = self._grown(state, instant, columns, findings)

@@ -6,7 +6,7 @@ negative binomial around the source's own mean for those hours of the day.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -96,8 +96,10 @@ def watch_sources(
     blocks: Sequence[HourBlock],
     habits: Mapping[str, Habit],
     settings: DetectionSettings,
+    *,
+    muted: Collection[str] = (),
 ) -> Watched:
-    """Which sources are silent at `instant`; `blocks` are those of the last day, by time."""
+    """Which sources are silent at `instant`; `blocks` are those of the last day, by time. `muted` ones are not looked at."""
     if not habits:
         return Watched(state)
     silence = settings.silence
@@ -107,6 +109,8 @@ def watch_sources(
     newly: list[str] = []
     back: list[str] = []
     for source, habit in habits.items():
+        if source in muted:
+            continue
         last, at_latest = _last_heard(source, habit, blocks, instant)
         gap = instant - at_latest
         if source in already:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=1024)
 def crisis_word_finder(words: tuple[str, ...]) -> Callable[[str], bool]:
     """A function that tells whether a text has one of `words`, at the start of a word and in any case.
 

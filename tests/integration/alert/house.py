@@ -23,6 +23,8 @@ from tocsin.contracts import topics
 from tocsin.contracts.codec import TEACHES_ONLY_HEADER, encode_classified
 from tocsin.contracts.events import ClassifiedMention
 from tocsin.contracts.incidents import Incident, IncidentEvent, Level
+from tocsin.contracts.settings.detection import DetectionSettings
+from tocsin.live_settings import LiveSettings
 from tocsin.observability.health import Health
 from tocsin.storage import brands, incidents
 from tocsin.storage.brands import BrandStatus
@@ -49,6 +51,7 @@ class House:
         self.configuration: Configuration = parse(f"{team}\ndetection: {detection}\n", variables={})
         self.judgements: list[Judgement] = []
         self.profile = BrandProfile(id="")
+        self.live = LiveSettings(self.configuration, database, self.clock)
         self.watching = self.another_watching()
         self._bus = EmbeddedBus(folder / "bus.sqlite", self.clock)
         self.handler = self.another_handler()
@@ -56,18 +59,22 @@ class House:
     def another_watching(self) -> Watching:
         """As another process has one."""
         return Watching(
-            self.database, self.clock, self.configuration.detection, RATES,
+            self.database, self.clock, self.detection, RATES,
             complete_up_to=lambda _session: self.clock.now(),
             apply=lambda session, judgement, complete: judged(
                 session, self.clock, self.configuration, judgement, complete, actor=WATCH_RULE
             ),
-            health=Health(),
+            health=Health(), refresh=self.live.refresh,
         )  # fmt: skip
+
+    def detection(self, brand: str) -> DetectionSettings:
+        """As this process knows it, from its last look at what was set at run time."""
+        return self.live.overlay().detection(brand)
 
     def another_handler(self, *, rings: bool = True) -> AlertHandler:
         """As another process has one; without `rings`, one that dies before it can ring."""
         ring = self.watching.ring if rings else lambda: None
-        return AlertHandler(self.database, self.clock, self.configuration.detection, self._bus, rates=RATES, ring=ring)
+        return AlertHandler(self.database, self.clock, self.detection, self._bus, rates=RATES, ring=ring)
 
     def evaluator(self, owner: str = "one") -> Evaluator:
         """An evaluator for whom the stream is always complete, and that applies what it judges."""
@@ -76,10 +83,9 @@ class House:
             self.judgements.append(judgement)
             judged(session, self.clock, self.configuration, judgement, complete)  # type: ignore[arg-type]
 
-        settings = self.configuration.detection
         return Evaluator(
-            self.database, self.clock, owner, settings=settings, rates=RATES, profiles={}, unknown=self.profile,
-            complete_up_to=lambda _session: self.clock.now(), count=Counting(settings, RATES, self.clock),
+            self.database, self.clock, owner, settings=self.detection, rates=RATES, profiles={}, unknown=self.profile,
+            complete_up_to=lambda _session: self.clock.now(), count=Counting(self.detection, RATES, self.clock),
             apply=apply, health=Health(),
         )  # fmt: skip
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.integration.cli.conftest import Command
+from tocsin.contracts.settings.run_time import RunTimeSetting, setting_value
+from tocsin.storage import run_time_settings
+from tocsin.storage.database import Database
 
 CONFIGURATION = """
 brands: [{id: lunea, names: [Lunéa]}]
@@ -49,6 +53,31 @@ statements:
     done = tocsin("check")
     assert done.returncode == 2
     assert "statements.endless: line 1: for is not allowed" in done.stdout
+
+
+def test_check_tells_of_settings_that_the_file_has_no_place_for_any_more(tocsin: Command, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    assert tocsin("db", "upgrade").returncode == 0
+    database = Database(f"sqlite:///{tmp_path / '.tocsin' / 'tocsin.sqlite'}")
+    now = datetime.now(UTC)
+    with database.unit_of_work() as session:
+        for brand, days in (("lunea", 300), ("lunea", 1), ("globex", 300)):
+            value = setting_value({"kind": "query", "terms": f"#{brand}{days}"})
+            run_time_settings.add(
+                session,
+                RunTimeSetting(
+                    id=uuid.uuid4(), brand=brand, value=value, reason="a test", by="person:lea", at=now, begins=now,
+                    ends=now + timedelta(days=days),
+                ),
+            )  # fmt: skip
+    database.close()
+    assert "setting" not in tocsin("check").stdout
+    done = tocsin("check", "--database")
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stdout.splitlines() if line.startswith("warning: setting")]
+    assert len(told) == 2
+    assert "of lunea (query) ends" in told[0] + told[1]
+    assert "of globex is not applied: there is no brand 'globex' in the configuration" in told[0] + told[1]
 
 
 def test_check_names_the_line_of_an_unknown_key(tocsin: Command, tmp_path: Path) -> None:
