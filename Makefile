@@ -57,6 +57,10 @@ bench-nab: $(VENV)/.installed-dev
 bench-timers: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_timers $(ARGS)
 
+.PHONY: bench-quiet
+bench-quiet: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.load.bench_quiet $(ARGS)
+
 # The locks name versions and hashes, for every platform and Python from 3.11 on.
 lock:
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

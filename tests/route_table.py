@@ -142,6 +142,9 @@ DOORS: tuple[Door, ...] = (
             "notes": {"text": "Called the plant."},
         }.items()
     ),
+    # Messages that did not come through.
+    Door("GET", "/v1/notifications", R),
+    Door("POST", "/v1/notifications/{notification_id}/send-again", A, of_brand=True),
     # Silences of brands.
     Door("GET", "/v1/silences", R),
     Door(

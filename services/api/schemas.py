@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin.contracts.events import Instant, RiskKindScore, Sentiment, SentimentLabel, SentimentScores
 from tocsin.contracts.incidents import Incident, IncidentEventType, IncidentState, Level, Verdict
+from tocsin.storage.notifications import NotificationStatus
 from tocsin.storage.searches import FoundMention
 
 
@@ -229,6 +230,24 @@ class NotificationAnswer(Answer):
     attempts: int
     finished_at: Instant | None
     detail: str | None = Field(description="What came of the last attempt, in words.")
+
+    @classmethod
+    def of(cls, status: NotificationStatus) -> NotificationAnswer:
+        """From how far the message is."""
+        told = status.notification
+        return NotificationAnswer(
+            id=told.id,
+            kind=told.kind.value,
+            target=told.target,
+            name=told.name,
+            channel=told.channel,
+            level=told.level,
+            created_at=told.created_at,
+            outcome=status.outcome.value if status.outcome else None,
+            attempts=status.attempts,
+            finished_at=status.finished_at,
+            detail=status.detail,
+        )
 
 
 class IncidentDetail(IncidentAnswer):

@@ -12,7 +12,7 @@ from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.cli.surroundings import ConfigurationFile, clock_of, load_configuration, open_ready_database
 from tocsin.config import Configuration, Environment
 from tocsin.contracts.incidents import Level
-from tocsin.storage import drills, notifications
+from tocsin.storage import audit, drills, notifications
 
 notification_commands = typer.Typer(help="Messages that did not come through.", no_args_is_help=True)
 
@@ -91,7 +91,16 @@ def send_again(
         closing(open_ready_database(load_configuration(config), environment)) as database,
         database.unit_of_work() as session,
     ):
-        found = notifications.send_again(session, notification, clock_of(environment).now())
+        now = clock_of(environment).now()
+        found = notifications.send_again(session, notification, now)
+        if found:
+            audit.record(
+                session,
+                at=now,
+                actor=audit.COMMAND_LINE,
+                action="notification.sent_again",
+                target=str(notification),
+            )
     if not found:
         raise CommandFailed(f"no message {notification} was given up; see: tocsin notifications list")
     print(f"{notification} will be tried again.")

@@ -265,6 +265,16 @@ def send_again(session: Session, notification_id: UUID, now: datetime) -> bool:
     return found is not None
 
 
+def find(session: Session, notification_id: UUID) -> NotificationStatus | None:
+    """One message and how far it is; None where there is none such."""
+    found = session.execute(
+        select(NotificationTable, _last_detail())
+        .where(NotificationTable.id == notification_id)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return _status(*found) if found is not None else None
+
+
 def notifications(session: Session, incident_id: UUID) -> list[NotificationStatus]:
     """Every message of an incident, in the order in which they were decided."""
     rows = session.execute(

@@ -24,7 +24,7 @@ from services.api.schemas import (
 from tocsin.contracts.incidents import IncidentState
 from tocsin.problems import Problem
 from tocsin.storage import incidents
-from tocsin.storage.notifications import NotificationStatus, notifications
+from tocsin.storage.notifications import notifications
 
 router = APIRouter(tags=["incidents"])
 
@@ -87,7 +87,7 @@ def show_incident(*, context: Context, principal: Reader, incident_id: UUID, res
     return detail_of(
         incident,
         events=tuple(EventAnswer.model_validate(event, from_attributes=True) for event in events),
-        notifications=tuple(_told(status) for status in told),
+        notifications=tuple(NotificationAnswer.of(status) for status in told),
     )
 
 
@@ -116,20 +116,3 @@ def version_of(entity_tag: str | None) -> int | None:
         message = 'give back one ETag as it was answered, such as "7"'
         raise Problem(422, detail=f"If-Match: {message}", errors=[{"field": "if-match", "message": message}])
     return int(found["version"])
-
-
-def _told(status: NotificationStatus) -> NotificationAnswer:
-    told = status.notification
-    return NotificationAnswer(
-        id=told.id,
-        kind=told.kind.value,
-        target=told.target,
-        name=told.name,
-        channel=told.channel,
-        level=told.level,
-        created_at=told.created_at,
-        outcome=status.outcome.value if status.outcome else None,
-        attempts=status.attempts,
-        finished_at=status.finished_at,
-        detail=status.detail,
-    )
