@@ -14,9 +14,18 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from services.alert.detection.observations import HarmfulRates, Observation
-from services.alert.detection.state import BrandState, EventKind, Judgement, News, NewsKind, Rung
+from services.alert.detection.state import BrandState, Judgement, News, NewsKind, Rung
 from services.alert.detection.voices import shorten
-from services.alert.detection.watch import OLDEST, Ring, next_rung, rings, rules_of
+from services.alert.detection.watch import (
+    OLDEST,
+    Ring,
+    after_ring,
+    decided_by_rules,
+    next_rung,
+    rings,
+    rules_of,
+    rung_evidence,
+)
 from services.alert.muting import mutes_of, stories_told
 from tocsin.bus.failures import Retryable
 from tocsin.clock import Clock
@@ -148,26 +157,13 @@ def _judged(  # noqa: PLR0917 - everything that a judgement is made of
     brand: str, status: BrandStatus, rung: Rung, found: Sequence[Ring], known: Mapping[UUID, WatchedRow], now: datetime
 ) -> Judgement:
     """What the rings of one brand make of its level, as a judgement between two evaluations."""
-    state = _remembered(status)
-    level = max(state.level, rung.level)
-    changes: dict[str, object] = {"rung": rung, "level": level, "calm_since": None, "pending_since": None}
-    if level != state.level:
-        changes["since"] = now
-    if not state.level.serious:
-        changes["serious_since"] = now
+    state, event = after_ring(_remembered(status), rung, now)
     reasons = tuple(ring.reason for ring in found)
     rows = {row.mention_id: row for row in known.values()}
     told = [rows[ring.mention_id] for ring in found if ring.mention_id in rows]
-    rules = ", ".join(rung.rules)
     evidence = {
-        "decided": {
-            "threshold": f"watch[{rules}]",
-            "value": rung.rings,
-            "limit": 1,
-            "silent_with": "no mention that meets the rule",
-            "silent_with_fr": "aucune mention qui remplit la règle",
-        },
-        "watch": {**rung.model_dump(mode="json", exclude={"french", "english"})},
+        "decided": decided_by_rules(rung),
+        "watch": rung_evidence(rung),
         "stories": [
             {
                 "title": shorten(row.text),
@@ -187,16 +183,13 @@ def _judged(  # noqa: PLR0917 - everything that a judgement is made of
             source: sum(row.source == source for row in told) for source in sorted({row.source for row in told})
         },
     }
-    event = None
-    if level > state.level:
-        event = EventKind.RAISED if state.level > state.level.GREEN else EventKind.OPENED
     return Judgement(
         at=now,
         brand=brand,
-        level=level,
+        level=state.level,
         event=event,
         score=status.score,
-        state=state.model_copy(update=changes),
+        state=state,
         news=tuple(
             News(NewsKind.WATCH_RULE, f"{ring.rule.id}/{ring.mention_id}", ring.reason, ring.mention_id)
             for ring in found

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from tocsin.contracts.events import AuthorRole, ClassifiedMention, SentimentLabel
 from tocsin.contracts.incidents import Level
 
 if TYPE_CHECKING:
-    from services.alert.detection.observations import HarmfulRates
+    from services.alert.detection.observations import HarmfulRates, Observation
     from services.alert.detection.state import Judgement
 
 HOUR = timedelta(hours=1)
@@ -90,19 +89,25 @@ class _Seen:
 class Plot:
     """Listens to a backtest, then renders it."""
 
-    def __init__(self, rates: HarmfulRates) -> None:
-        self._rates = rates
+    def __init__(self) -> None:
         self._brands: dict[str, _Seen] = {}
 
-    def listening(self, mentions: Iterable[ClassifiedMention]) -> Iterator[ClassifiedMention]:
-        """Pass mentions on, and count them."""
-        for mention in mentions:
-            self._count(mention)
-            yield mention
+    def hear(self, brand: str, observation: Observation, rates: HarmfulRates) -> None:
+        """Count a mention of `brand`, a name to be shown, as harmful by `rates`."""
+        seen = self._brands.setdefault(brand, _Seen())
+        hour = seen.hours.setdefault(_start_of_hour(observation.at), _Hour())
+        if not observation.counts(rates):
+            return
+        author = observation.author or observation.mention_id
+        hour.authors.add(author)
+        seen.mentions += 1
+        if observation.harmful(rates):
+            seen.harmful += 1
+            hour.harmful.add(author)
 
-    def see(self, judgement: Judgement) -> None:
-        """Take in what was judged."""
-        seen = self._brands.setdefault(judgement.brand, _Seen())
+    def see(self, judgement: Judgement, brand: str | None = None) -> None:
+        """Take in what was judged, of the brand under the name `brand`; by default, its own."""
+        seen = self._brands.setdefault(judgement.brand if brand is None else brand, _Seen())
         at = judgement.at
         hour = _start_of_hour(at - timedelta(microseconds=1))
         seen.scores[hour] = max(seen.scores.get(hour, 0.0), judgement.score)
@@ -128,7 +133,7 @@ class Plot:
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         return environment.from_string(template).render(
             say=_say,
-            title=_shown(title),
+            title=shown(title),
             first=f"{first:%Y-%m-%d}",
             last=f"{last - HOUR:%Y-%m-%d}",
             step_hours=step,
@@ -140,19 +145,6 @@ class Plot:
             script_digest=_digest(script),
         )
 
-    def _count(self, mention: ClassifiedMention) -> None:
-        seen = self._brands.setdefault(mention.brand, _Seen())
-        hour = seen.hours.setdefault(_start_of_hour(mention.published_at), _Hour())
-        if mention.author.role is AuthorRole.OWN or mention.relevance < self._rates.relevance_threshold:
-            return
-        author = f"{mention.source}:{mention.author.id}" if mention.author.id is not None else str(mention.mention_id)
-        hour.authors.add(author)
-        seen.mentions += 1
-        negative = mention.sentiment is not None and mention.sentiment.label is SentimentLabel.NEGATIVE
-        if negative or (mention.risk is not None and mention.risk.score >= self._rates.risk_threshold):
-            seen.harmful += 1
-            hour.harmful.add(author)
-
 
 def _say(key: str, **values: object) -> Markup:
     """A text in both languages; the page shows one of them."""
@@ -163,7 +155,7 @@ def _say(key: str, **values: object) -> Markup:
 def _told(name: str, number: int, seen: _Seen) -> Mapping[str, Any]:
     risen = _risen(seen.changes)
     return {
-        "name": _shown(name) or "–",
+        "name": shown(name) or "–",
         "number": number,
         "mentions": _number(seen.mentions),
         "harmful": _number(seen.harmful),
@@ -176,8 +168,8 @@ def _told(name: str, number: int, seen: _Seen) -> Mapping[str, Any]:
                 "event": str(item.event),
                 "level": str(item.level),
                 "score": round(item.score),
-                "en": _shown(" ".join(reason.en for reason in item.reasons)),
-                "fr": _shown(" ".join(reason.fr for reason in item.reasons)),
+                "en": shown(" ".join(reason.en for reason in item.reasons)),
+                "fr": shown(" ".join(reason.fr for reason in item.reasons)),
             }
             for item in risen[:MOST_TOLD]
         ],
@@ -239,7 +231,7 @@ def _whole_step(at: datetime, hours: int) -> datetime:
     return at.replace(hour=at.hour // hours * hours)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Without characters that turn the writing round or control the page: a quoted text must not reorder ours."""
     return "".join(
         character

@@ -18,9 +18,10 @@ from services.alert.detection.sentences import (
     main_reason,
     planned_at,
 )
-from services.alert.detection.state import BrandState, Reason, Rung
+from services.alert.detection.state import BrandState, Reason
 from services.alert.detection.surprise import count_surprise
 from services.alert.detection.voices import Pasted, Quotes, count_apart, loudest, sources_of, tell_stories
+from services.alert.detection.watch import decided_by_rules, rung_evidence
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.base import format_duration
 from tocsin.contracts.settings.detection import DetectionSettings
@@ -85,7 +86,7 @@ def explain(
             {"mention": item.mention_id, "reactions": item.reactions, "limit": round(item.limit)}
             for item in findings.growth
         ],
-        "watch": None if findings.rung is None else _rung_evidence(findings.rung),
+        "watch": None if findings.rung is None else rung_evidence(findings.rung),
         "loudest": [
             {"author": voice.author, "followers": voice.followers, "mention": voice.mention_id} for voice in voices
         ],
@@ -118,17 +119,6 @@ def _leads(
         if silent := [silent_reason(item) for item in state.silent if instant - item.since <= longest]:
             return (*silent, main)
     return (main,)
-
-
-def _rung_evidence(rung: Rung) -> dict[str, Any]:
-    return {
-        "rules": list(rung.rules),
-        "mentions": list(rung.mentions),
-        "rings": rung.rings,
-        "at": rung.at.isoformat(),
-        "until": rung.until.isoformat(),
-        "level": rung.level.value,
-    }
 
 
 def _window_evidence(item: WindowMeasure) -> dict[str, Any]:
@@ -165,14 +155,7 @@ def _decided(findings: Findings, settings: DetectionSettings) -> Mapping[str, An
             "silent_with_fr": f"moins de {post.limit:.0f} réactions",
         }
     if findings.rung is not None and not findings.signals.passes:
-        rules = ", ".join(findings.rung.rules)
-        return {
-            "threshold": f"watch[{rules}]",
-            "value": findings.rung.rings,
-            "limit": 1,
-            "silent_with": "no mention that meets the rule",
-            "silent_with_fr": "aucune mention qui remplit la règle",
-        }
+        return decided_by_rules(findings.rung)
     if findings.cold and findings.cold_count is not None:
         count = findings.cold_count.distinct_harmful
         return {

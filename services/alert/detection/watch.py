@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.alert.detection.observations import HarmfulRates, Observation
-from services.alert.detection.state import MOST_RINGS, Reason, Rung
+from services.alert.detection.state import MOST_RINGS, BrandState, EventKind, Reason, Rung
 from services.alert.detection.voices import shorten
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.detection import DetectionSettings, WatchRuleSettings
@@ -109,6 +110,36 @@ def next_rung(before: Rung | None, found: Sequence[Ring], now: datetime, setting
         french=highest.reason.fr,
         english=highest.reason.en,
     )
+
+
+def after_ring(state: BrandState, rung: Rung, now: datetime) -> tuple[BrandState, EventKind | None]:
+    """The brand's state once the rules have rung, and what happened to its level; between two evaluations."""
+    level = max(state.level, rung.level)
+    changes: dict[str, object] = {"rung": rung, "level": level, "calm_since": None, "pending_since": None}
+    if level != state.level:
+        changes["since"] = now
+    if not state.level.serious:
+        changes["serious_since"] = now
+    event = None
+    if level > state.level:
+        event = EventKind.RAISED if state.level > Level.GREEN else EventKind.OPENED
+    return state.model_copy(update=changes), event
+
+
+def decided_by_rules(rung: Rung) -> dict[str, Any]:
+    """Evidence: that rules decided, and what would have kept them silent."""
+    return {
+        "threshold": f"watch[{', '.join(rung.rules)}]",
+        "value": rung.rings,
+        "limit": 1,
+        "silent_with": "no mention that meets the rule",
+        "silent_with_fr": "aucune mention qui remplit la règle",
+    }
+
+
+def rung_evidence(rung: Rung) -> dict[str, Any]:
+    """Evidence: which rules rang, for which mentions, and how long they hold the level."""
+    return rung.model_dump(mode="json", exclude={"french", "english"})
 
 
 def ring_counts(

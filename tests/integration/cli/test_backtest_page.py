@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.alert.detection.backtest import EXACT, gold_record, replay
+from services.alert.detection.backtest import EXACT, gold_record, heard
+from services.alert.detection.replaying import Replay
 from tests.browser import Browser, browser
 from tocsin.cli.plot import Plot
 from tocsin.contracts.events import Author, Mention, SentimentLabel
@@ -40,11 +41,12 @@ def page() -> str:
         for index in range(120)
     ]
     mentions = sorted([*calm, *storm], key=lambda item: item.published_at)
-    plot = Plot(EXACT)
-    for judgement in replay(
-        plot.listening(gold_record(item, item.brands[0]) for item in mentions), DetectionSettings(), EXACT
-    ):
-        plot.see(judgement)
+    plot = Plot()
+    running = Replay(DetectionSettings(), EXACT)
+    for item in heard(gold_record(item, item.brands[0]) for item in mentions):
+        plot.hear(item.brand, item.observation, EXACT)
+        for judgement in running.take(item):
+            plot.see(judgement)
     return plot.page("mentions <of> March.jsonl")
 
 
