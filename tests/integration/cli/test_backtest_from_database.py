@@ -15,7 +15,7 @@ from tests.records import NOON, classified
 from tocsin.cli.failure import status_of
 from tocsin.cli.main import app
 from tocsin.contracts.incidents import Level
-from tocsin.storage import past
+from tocsin.storage import past, ticks
 from tocsin.storage.database import Database
 
 
@@ -37,6 +37,8 @@ def with_a_crisis(house: House) -> None:
     angry = burst(NOON + 10 * MINUTE, 20, lasting=10 * MINUTE)
     # Written at once, as ticks would have it: an instant is judged when everything before it has come.
     house.until(NOON + HOUR, said=[item.model_copy(update={"received_at": item.published_at}) for item in angry])
+    with house.database.unit_of_work() as session:
+        ticks.advance(session, [(0, 0, NOON + HOUR + 2 * MINUTE)])
 
 
 def call(*arguments: object) -> Result:
@@ -73,24 +75,24 @@ def test_imported_history_is_judged_as_though_it_had_come_live_unless_it_shall_n
 
 def test_other_settings_let_an_alert_vanish_or_another_appear(house: House, tmp_path: Path) -> None:
     with_a_crisis(house)
-    house.write(*burst(NOON - 40 * HOUR, 6, name="small", lasting=MINUTE), imported=True)
     (incident,) = house.incidents()
     (tmp_path / "deaf.yaml").write_text("detection: {gate: {harmful_authors: 50}}\n")
-    (tmp_path / "keen.yaml").write_text("detection: {gate: {harmful_authors: 5}}\n")
+    (tmp_path / "usual.yaml").write_text("detection: {}\n")
     deaf = json.loads(call("--from-database", "--compare", "deaf.yaml", "--json").stdout)
     assert (deaf["present"], deaf["other"]) == ("the defaults", "deaf.yaml")
     (brand,) = deaf["brands"]
-    assert (brand["brand"], brand["mentions"], brand["imported"]) == ("acme", 264, 244)
+    assert (brand["brand"], brand["mentions"], brand["imported"]) == ("acme", 258, 238)
     (alert,) = [item for item in brand["alerts"] if item["serious"]]
     # Without orange it is at most a notice.
     assert alert["change"] in {"vanishes", "level"}
     assert alert["present"]["level"] in {"orange", "red"}
     assert [item["id"] for item in alert["incidents"]] == [str(incident.id)]
-    keen = json.loads(call("--from-database", "--compare", "keen.yaml", "--json").stdout)
-    changes = [item["change"] for item in keen["brands"][0]["alerts"] if item["serious"]]
-    assert changes[0] in {"appears", "level"}
-    assert len(changes) == 2
-    assert keen["brands"][0]["alerts"][0]["incidents"] == []
+    heard = json.loads(call("--from-database", "-c", "deaf.yaml", "--compare", "usual.yaml", "--json").stdout)
+    (alert,) = [item for item in heard["brands"][0]["alerts"] if item["serious"]]
+    assert alert["change"] in {"appears", "level"}
+    assert alert["other"] == brand["alerts"][0]["present"]
+    same = json.loads(call("--from-database", "--compare", "usual.yaml", "--json").stdout)
+    assert same["totals"] == {"appears": 0, "vanishes": 0, "level": 0, "time": 0, "same": 1}
 
 
 def test_a_table_in_either_language_and_a_plot_of_both(house: House, tmp_path: Path) -> None:
