@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from tocsin import yaml_places
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
+from tocsin.cli.language import Language, SpokenLanguage, spoken
+from tocsin.cli.surroundings import clock_of, open_ready_database
 from tocsin.clock import SystemClock
 from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, compose, load
 from tocsin.holiday_calendars import calendars_of
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 ERROR, WARNING = "error", "warning"
 ENDS_SOON = timedelta(days=3)
 """A setting of run time that ends so soon is told by `--database`."""
+HISTORY_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,21 @@ class Told:
     text: str
 
 
+class _HistoryWithOrWithoutDays(TyperCommand):
+    """Lets `--history` stand alone, and before a number or a file."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        following = [*args[1:], ""]
+        completed = [
+            f"{arg}={HISTORY_DAYS}" if arg == "--history" and not after.isdigit() else arg
+            for arg, after in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, completed)
+
+
 def register(app: typer.Typer) -> None:
     """Add `tocsin check`."""
-    app.command("check")(check)
+    app.command("check", cls=_HistoryWithOrWithoutDays)(check)
 
 
 def check(
@@ -50,10 +68,22 @@ def check(
             "--database", help="Also what people set at run time: does it still fit this file, and what ends soon?"
         ),
     ] = False,
+    history: Annotated[
+        int | None,
+        typer.Option(
+            "--history",
+            metavar="[DAYS]",
+            min=1,
+            max=3650,
+            help=f"Say as well how often each watch rule would have rung over the stored mentions of the last DAYS ({HISTORY_DAYS}).",
+            show_default=False,
+        ),
+    ] = None,
+    language: SpokenLanguage = None,
 ) -> None:
     """Check a tocsin.yaml: its form, its references, and whether orange and red reach somebody in the next 28 days.
 
-    Names line and column and how to mend it. Exit status 2 where something must be mended.
+    Names line and column and how to mend it. Exit status 2 where something must be mended; 1 where --history finds no mention.
     """
     if schema:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
@@ -66,10 +96,34 @@ def check(
     for item in found:
         print(item.text)
     wrong = sum(item.severity == ERROR for item in found)
+    to_mend = CommandFailed(f"{file}: {wrong} to mend before this is relied on", WRONG_CALL)
+    if history is not None:
+        try:
+            _look_back(configuration, history, spoken(language))
+        except CommandFailed as error:
+            if not wrong:
+                raise
+            print(f"tocsin: {error}", file=sys.stderr)
     if wrong:
-        raise CommandFailed(f"{file}: {wrong} to mend before this is relied on", WRONG_CALL)
+        raise to_mend
     counted = f"{len(configuration.brands)} brands, {len(configuration.people)} people, {len(configuration.policies)} policies"
     print(f"{file}: holds together ({counted}).")
+
+
+def _look_back(configuration: Configuration, days: int, language: Language) -> None:
+    from tocsin.cli.rule_history import lines_of, look_back
+    from tocsin.overlay import overlaid
+    from tocsin.storage import run_time_settings
+
+    environment = Environment.read()
+    now = clock_of(environment).now()
+    with closing(open_ready_database(configuration, environment)) as database:
+        with database.read() as session:
+            set_since = run_time_settings.standing(session, now).settings
+        # Rules that people set at run time ring as those of the file do.
+        looked = look_back(overlaid(configuration, set_since, now).configuration, database, now, days)
+    for line in lines_of(looked, language):
+        print(line)
 
 
 def findings(configuration: Configuration, file: Path, now: datetime) -> list[Told]:
@@ -116,7 +170,6 @@ def _room_findings(configuration: Configuration, directory: Directory) -> Iterat
 
 def set_at_run_time(configuration: Configuration, now: datetime) -> list[Told]:
     """What people set at run time that this configuration has no place for, and what ends within `ENDS_SOON`."""
-    from tocsin.cli.surroundings import open_ready_database
     from tocsin.overlay import overlaid
     from tocsin.storage import run_time_settings
 

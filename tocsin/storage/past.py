@@ -76,6 +76,12 @@ def known_until(session: Session) -> datetime | None:
     return max((at for at in (last, ticked) if at is not None), default=None)
 
 
+def last_published(session: Session) -> datetime | None:
+    """The latest time of publication of what counts; None where there is nothing."""
+    newest = select(func.max(MentionBrandTable.published_at)).where(MentionBrandTable.in_counts)
+    return session.scalar(newest)
+
+
 def received(session: Session, brand: str, *, since: datetime | None = None) -> Iterator[PastRow]:
     """The mentions of a brand that are in its counts, own posts too, in the order in which they came.
 
