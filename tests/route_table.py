@@ -203,6 +203,16 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/on-call", R),
     Door("POST", "/on-call/exchange", A),
     Door("POST", "/on-call/{override_id}/end", A),
+    Door("POST", "/mentions/{mention_id}/correction", A, of_brand=True, form={"brand": "acme", "is": "not_us"}),
+    Door("GET", "/settings", R, of_brand=True, query="brand=acme"),
+    Door(
+        "POST",
+        "/settings",
+        A,
+        of_brand=True,
+        form={"brand": "acme", "kind": "mute", "source": "rss", "reason": "x", "ends": "2026-03-11T22:00"},
+    ),
+    Door("POST", "/settings/{setting_id}/withdraw", A, of_brand=True, form={"brand": "acme", "reason": "over"}),
     # The page.
     Door("GET", "/", R),
     Door("GET", "/incidents/{incident_id}", R, of_brand=True),

@@ -158,7 +158,7 @@ class AlertHandler:
                 item,
                 author_key=pseudonyms.key_of(session, item.mention, now),
                 names_author=pseudonyms.names(item.mention),
-                keeps_author_id=pseudonyms.keeps_ids,
+                keeps_author_id=pseudonyms.keeps_id(item.mention),
             )
             for item in received
         ]

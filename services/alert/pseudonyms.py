@@ -19,7 +19,7 @@ class Pseudonyms:
     """`named` tells further ids or names of authors whose names are open now, such as those of watch rules."""
 
     def __init__(self, settings: PrivacySettings, named: Callable[[], Iterable[str]] = tuple) -> None:
-        self.keeps_ids = settings.keep_author_ids
+        self._keeps_ids = settings.keep_author_ids
         self._names_from = settings.names_from_followers
         self._always_named = frozenset(map(_plain, settings.named_authors))
         self._named_now = named
@@ -35,11 +35,16 @@ class Pseudonyms:
     def names(self, mention: ClassifiedMention) -> bool:
         """Whether the author's name is open: press, officials, our own, watch-listed, or followed by many."""
         author = mention.author
-        return (
-            author.role in _OPEN_ROLES
-            or (author.followers or 0) >= self._names_from
-            or any(self._is_named(_plain(given)) for given in (author.id, author.name) if given)
-        )
+        return author.role in _OPEN_ROLES or (author.followers or 0) >= self._names_from or self._is_listed(mention)
+
+    def keeps_id(self, mention: ClassifiedMention) -> bool:
+        """Whether the id that the source gives is kept: of listed authors too, because a watch rule may name them by it."""
+        return self._keeps_ids or self._is_listed(mention)
+
+    def _is_listed(self, mention: ClassifiedMention) -> bool:
+        author = mention.author
+        ids = (author.id, f"{mention.source}:{author.id}") if author.id else ()
+        return any(self._is_named(_plain(given)) for given in (*ids, author.name) if given)
 
     def _is_named(self, author: str) -> bool:
         listed = self._named_now()

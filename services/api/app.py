@@ -28,6 +28,7 @@ from services.api.routes import (
     brands,
     by_link,
     callbacks,
+    correcting,
     corrections,
     declaring,
     drills,
@@ -41,6 +42,7 @@ from services.api.routes import (
     reports,
     room,
     rota,
+    settings_page,
     signing_in,
     silences,
     stream,
@@ -145,6 +147,8 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(pages.router)
     app.include_router(rota.router)
     app.include_router(declaring.router)
+    app.include_router(settings_page.router)
+    app.include_router(correcting.router)
     app.include_router(answers.page_router)
     app.include_router(room.page_router)
     app.include_router(reports.page_router)

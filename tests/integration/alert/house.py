@@ -53,7 +53,7 @@ class House:
         self.profile = BrandProfile(id="")
         self.live = LiveSettings(self.configuration, database, self.clock)
         self.watching = self.another_watching()
-        self._bus = EmbeddedBus(folder / "bus.sqlite", self.clock)
+        self.bus = EmbeddedBus(folder / "bus.sqlite", self.clock)
         self.handler = self.another_handler()
 
     def another_watching(self) -> Watching:
@@ -74,7 +74,7 @@ class House:
     def another_handler(self, *, rings: bool = True) -> AlertHandler:
         """As another process has one; without `rings`, one that dies before it can ring."""
         ring = self.watching.ring if rings else lambda: None
-        return AlertHandler(self.database, self.clock, self.detection, self._bus, rates=RATES, ring=ring)
+        return AlertHandler(self.database, self.clock, self.detection, self.bus, rates=RATES, ring=ring)
 
     def evaluator(self, owner: str = "one") -> Evaluator:
         """An evaluator for whom the stream is always complete, and that applies what it judges."""

@@ -10,22 +10,27 @@ from uuid import UUID
 
 import pytest
 
+from services.alert.app import watched_authors
+from services.alert.handler import AlertHandler
+from services.alert.pseudonyms import Pseudonyms
 from services.api.app import create_app
 from services.api.context import ApiContext
 from services.api.run_time_settings import add_setting, withdraw_setting
-from tests.integration.alert.house import HOUR, MINUTE, House, burst, calm_weeks
+from tests.integration.alert.house import HOUR, MINUTE, RATES, House, burst, calm_weeks
 from tests.records import NOON, classified, identifier
 from tocsin.access.principals import Principal, Scope
 from tocsin.bus.embedded import EmbeddedBus
 from tocsin.config import Environment
-from tocsin.contracts.events import ClassifiedMention, mention_id
+from tocsin.contracts.events import Author, ClassifiedMention, mention_id
 from tocsin.contracts.incidents import Level
+from tocsin.contracts.settings.privacy import PrivacySettings
 from tocsin.contracts.settings.run_time import RunTimeSetting, setting_value
-from tocsin.live_settings import LiveSettings
+from tocsin.live_settings import Following, LiveSettings
 from tocsin.observability.health import Health
 from tocsin.process import Surroundings
 from tocsin.storage import stories
 from tocsin.storage.database import Database
+from tocsin.storage.tables.mentions import MentionTable
 
 SOMEBODY = Principal("person:lea", frozenset({Scope.ACT}))
 Set = Callable[..., RunTimeSetting]
@@ -99,6 +104,22 @@ def test_a_ring_is_not_lost_where_the_process_that_handles_it_has_not_heard_of_t
     assert len(house.incidents()) == 1
 
 
+@pytest.mark.parametrize("listed", ["bluesky:7", "7", "@Zoe"])
+def test_a_watch_list_knows_an_author_by_id_though_ids_are_not_kept(house: House, set_: Set, listed: str) -> None:
+    set_(kind="watch", authors=[listed])
+    house.live.refresh()
+    pseudonyms = Pseudonyms(PrivacySettings(), Following(house.live, watched_authors))
+    handler = AlertHandler(
+        house.database, house.clock, house.detection, house.bus, pseudonyms, rates=RATES, ring=house.watching.ring
+    )
+    said = classified("m", negative=0.1).model_copy(update={"author": Author(id="7", name="Zoe")})
+    house.write(said, classified("other", author="8", negative=0.1), handler=handler)
+    assert len(house.incidents()) == 1
+    with house.database.read() as session:
+        kept = {name: session.get(MentionTable, identifier(name)).author_id for name in ("m", "other")}
+    assert kept == {"m": "7", "other": None}
+
+
 @pytest.mark.parametrize("by", ["author", "source", "terms", "story"])
 def test_a_muted_mention_makes_no_watch_rule_ring(house: House, set_: Set, by: str) -> None:
     set_(kind="watch", outlets=["Le Quotidien"])
@@ -120,8 +141,6 @@ def test_a_muted_mention_makes_no_watch_rule_ring(house: House, set_: Set, by: s
 
 
 def _author_key(session: Any, mention: UUID) -> str:
-    from tocsin.storage.tables.mentions import MentionTable
-
     key: str = session.get(MentionTable, mention).author_key
     return key
 
@@ -210,7 +229,5 @@ def test_a_crisis_word_counts_for_its_brand_also_in_what_was_said_before(house: 
     house.live.refresh()
     house.write(classified("one", text="Acme and Verrotox-7"), classified("two", brand="zenith", text="Verrotox"))
     with house.database.read() as session:
-        from tocsin.storage.tables.mentions import MentionTable
-
         kept = {name: session.get(MentionTable, identifier(name)).crisis_words for name in ("one", "two")}
     assert kept == {"one": "verrotox", "two": ""}
