@@ -44,7 +44,7 @@ def test_what_is_set_is_in_force_in_ingest_and_alert_without_a_restart(fleet: Fl
         # ingest: what the new term finds is the brand's now, and what came before was dropped.
         send(client, fleet, mention("after", "An outrage, see #luneagate", fleet.now(), author="x"))
         # alert: a muted source rings no rule.
-        muted = {**mention("muted", "Lunéa? I say nothing.", fleet.now(), author="critic"), "source": "forum"}
+        muted = {**mention("muted", "The new Lunéa is really good", fleet.now(), author="critic"), "source": "forum"}
         send(client, fleet, muted)
         await_condition(
             lambda: bool(stored(client, "forum")) and bool(stored(client)), "both in the database", NOTICED_WITHIN
@@ -57,7 +57,7 @@ def test_what_is_set_is_in_force_in_ingest_and_alert_without_a_restart(fleet: Fl
         assert detail(client)["evidence"]["planned"] == ["Spring sale"]
         assert "muted" in detail(client)["evidence"]
         # alert: whoever is on the watch list rings.
-        send(client, fleet, mention("critic", "Lunéa? I say nothing.", fleet.now(), author="critic"))
+        send(client, fleet, mention("critic", "The new Lunéa is really good", fleet.now(), author="critic"))
         await_condition(lambda: incidents(client)[0]["level"] == "red", "the watch list", NOTICED_WITHIN)
         await_condition(
             lambda: (detail(client)["evidence"].get("watch") or {}).get("rings") == 1, "one ring", NOTICED_WITHIN

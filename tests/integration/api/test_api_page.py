@@ -173,7 +173,11 @@ def test_hostile_words_are_only_words(client: TestClient, reader: Headers, newsr
         assert not tags.of("img")
         assert not tags.of("style")
         assert not [name for _, attributes in tags.elements for name in attributes if name.startswith("on")]
-        assert {form["action"] for form in tags.of("form")} <= {f"/incidents/{incident.id}/acknowledge", "/sign-out"}
+        assert {form["action"] for form in tags.of("form")} <= {
+            f"/incidents/{incident.id}/acknowledge",
+            f"/mentions/{loud.mention_id}/correction",
+            "/sign-out",
+        }
         assert all((link["href"] or "").startswith(("/", "?", "#")) for link in tags.of("a"))
         assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
         assert "49" not in set(words(page).split()) - set(words(quiet).split())
