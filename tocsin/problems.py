@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from tocsin.bus.failures import BusFull, Retryable
 from tocsin.observability.logs import logger
@@ -95,10 +96,13 @@ def install(app: FastAPI) -> None:
         ).response()
 
     @app.exception_handler(HTTPException)
-    async def plain(_request: Request, error: HTTPException) -> JSONResponse:
+    async def plain(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         detail = None if error.detail == phrase else str(error.detail)
-        return Problem(error.status_code, phrase, detail, headers=error.headers).response()
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods_of(request.app.routes, request.url.path)))
+        return Problem(error.status_code, phrase, detail, headers=headers).response()
 
     @app.exception_handler(Retryable)
     async def later(_request: Request, error: Retryable) -> JSONResponse:
@@ -111,6 +115,18 @@ def install(app: FastAPI) -> None:
     async def bug(request: Request, error: Exception) -> JSONResponse:
         _log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
         return Problem(500, detail="this is a bug in Tocsin; the log of the process says more").response()
+
+
+def _methods_of(routes: Sequence[Any], path: str) -> set[str]:
+    """The methods of every route of a path: each route that refuses one knows only its own."""
+    methods: set[str] = set()
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            methods |= _methods_of(included.routes, path)
+        elif isinstance(route, Route) and route.path_regex.match(path):
+            methods |= route.methods or set()
+    return methods
 
 
 def _field(location: Sequence[int | str]) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse
 from services.alert.protocol.directory import Directory
 from services.api.access_log import AccessLog
 from services.api.context import ApiContext
+from services.api.description import describe
 from services.api.entity_tags import EntityTags
 from services.api.gate import Gate
 from services.api.idempotency import IdempotentRequests
@@ -143,7 +143,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         privacy,
     ):
         app.include_router(module.router, responses=problems.RESPONSES)
-    app.include_router(_description(app))
+    app.include_router(_description())
     app.include_router(pages.router)
     app.include_router(rota.router)
     app.include_router(declaring.router)
@@ -176,13 +176,12 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     return app
 
 
-def _description(app: FastAPI) -> APIRouter:
+def _description() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/v1/openapi.json")
     def openapi(request: Request, _principal: Reader) -> JSONResponse:
-        described = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=request.app.routes)
-        return JSONResponse(described)
+        return JSONResponse(describe(request.app))
 
     return router
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AnyHttpUrl, Base64Bytes, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from services.alert.protocol.closing import LONGEST_NOTE
 from services.alert.protocol.opening import LONGEST_SENTENCE
-from tocsin.contracts.events import Instant
+from services.api.instants import SentInstant
 from tocsin.contracts.incidents import Level, Verdict
 from tocsin.contracts.settings.base import Identifier
 
@@ -23,8 +32,19 @@ _PICTURES = {
 }
 """What is shown as a picture, by how its bytes begin; nothing that a browser could run."""
 
+_WEB_ADDRESS = {
+    "type": "string",
+    "format": "uri",
+    "pattern": r"^https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,4})?(/[A-Za-z0-9_.~/%-]*)?$",
+    "examples": ["https://news.example/the-article"],
+}
 Sentence = Annotated[str, Field(min_length=1, max_length=LONGEST_SENTENCE)]
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE)]
+
+
+def _one_of(*levels: Level) -> WithJsonSchema:
+    """Says in the description which levels are taken; the validators say why not the others."""
+    return WithJsonSchema({"type": "string", "enum": [level.value for level in levels]})
 
 
 class Request(BaseModel):
@@ -54,7 +74,7 @@ class AssignRequest(Request):
 class SilenceRequest(Request):
     """`until`: in the future, and within 7 days. A level that rises ends it."""
 
-    until: Instant
+    until: SentInstant
 
 
 class SplitRequest(Request):
@@ -93,14 +113,13 @@ class NoteRequest(Request):
 class PictureRequest(Request):
     """A picture: PNG, JPEG, GIF or WebP, as base64."""
 
-    media_type: str
+    media_type: Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
     data: Base64Bytes
 
     @model_validator(mode="after")
     def _is_a_picture(self) -> Self:
-        beginnings = _PICTURES.get(self.media_type)
-        if beginnings is None or not self.data.startswith(beginnings):
-            raise ValueError(f"is no picture of the type that it says; known are {', '.join(_PICTURES)}")
+        if not self.data.startswith(_PICTURES[self.media_type]):
+            raise ValueError(f"is no picture of the type {self.media_type} that it says")
         if len(self.data) > LARGEST_PICTURE:
             raise ValueError(f"has {len(self.data)} bytes; {LARGEST_PICTURE} are the most")
         return self
@@ -110,9 +129,9 @@ class DeclareRequest(Request):
     """What a person knows of a crisis that detection has not found (or not yet)."""
 
     brands: tuple[Identifier, ...] = Field(min_length=1, max_length=20)
-    level: Level
+    level: Annotated[Level, _one_of(Level.YELLOW, Level.ORANGE, Level.RED)]
     sentence: Sentence
-    link: AnyHttpUrl | None = None
+    link: Annotated[AnyHttpUrl, WithJsonSchema(_WEB_ADDRESS)] | None = None
     text: Text | None = None
     picture: PictureRequest | None = None
 
@@ -133,8 +152,8 @@ class BrandSilenceRequest(Request):
     """Incidents of `brand` up to `level` call nobody until `until`; `reason` is for those who wonder."""
 
     brand: Identifier
-    until: Instant
-    level: Level = Level.ORANGE
+    until: SentInstant
+    level: Annotated[Level, _one_of(Level.ORANGE, Level.RED)] = Level.ORANGE
     reason: Sentence
 
     @field_validator("level")

@@ -13,7 +13,7 @@ import math
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = 200
@@ -34,6 +34,9 @@ class Cursor:
 
     `order` names the order of the list where it has several, so that a cursor of another order is noticed.
     """
+
+    PATTERN: ClassVar[str] = r"^W[yz][A-Za-z0-9_-]{48,198}$"
+    """How each begins, and how long it may be: for the description of the API."""
 
     at: datetime
     identifier: uuid.UUID

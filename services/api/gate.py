@@ -33,11 +33,11 @@ BODY_LIMIT = 64 * 1024
 """Bytes of a request's body; what is sent here are commands of a few words."""
 
 DECLARATION_LIMIT = 6 * 1024 * 1024
-"""Bytes of the body of `POST /v1/incidents`, which may hold a picture."""
+"""Bytes of the body of `POST /v1/incidents`, which may hold a picture, and of an erasure of a thousand mentions."""
 
 _BOUNDED_BY_THEIR_ROUTE = {"/v1/mentions"}
 """Where one process serves everything, mentions come in here, too; they are larger than commands."""
-_LIMITS = {"/v1/incidents": DECLARATION_LIMIT}
+_LIMITS = {"/v1/incidents": DECLARATION_LIMIT, "/v1/privacy/erasures": DECLARATION_LIMIT}
 _SIGN_IN = "/sign-in"
 _STATIC = "/static/"
 _CALLBACKS = "/callbacks/"

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from services.api.context import Context
+from services.api.instants import SentInstant
 from services.api.permission import Reader, unknown_brand
-from tocsin.contracts.events import Instant, RiskKind, SentimentLabel, SourceKind
+from tocsin.contracts.events import RiskKind, SentimentLabel, SourceKind
 from tocsin.problems import Problem
 from tocsin.storage.searches import MentionFilter
 from tocsin.storage.text_queries import LONGEST_QUERY, TextQuery, UnsearchableText, parse
@@ -17,11 +18,11 @@ _Words = Annotated[list[Annotated[str, Query(max_length=200)]], Query(max_length
 
 Brand = Annotated[str, Query(max_length=100, description="Id of the brand, as in tocsin.yaml.", examples=["nordlys"])]
 Since = Annotated[
-    Instant | None,
+    SentInstant | None,
     Query(description="At or after it; RFC 3339 with an offset.", examples=["2026-03-10T00:00:00+01:00"]),
 ]
 Until = Annotated[
-    Instant | None, Query(description="Before it; RFC 3339 with an offset.", examples=["2026-03-11T00:00:00+01:00"])
+    SentInstant | None, Query(description="Before it; RFC 3339 with an offset.", examples=["2026-03-11T00:00:00+01:00"])
 ]
 
 

@@ -22,7 +22,7 @@ from services.ingest.routing import Routed
 from services.ingest.sources.lines import parse_json
 from tocsin.access.principals import NotAllowed, NotRecognised, Principal, Scope
 from tocsin.bus.failures import BusFull
-from tocsin.contracts.events import Mention
+from tocsin.contracts.events import Mention, SourceKind
 from tocsin.observability import metrics
 from tocsin.problems import MEDIA_TYPE, FieldProblem, Problem, ProblemDetails
 
@@ -32,6 +32,36 @@ MOST_MENTIONS = 1_000
 """Mentions of one request."""
 SOURCE = "http"
 """The label of these mentions in the metrics."""
+
+
+_DESCRIBED = {
+    "title": "Mention",
+    "description": "docs/contracts.md has every field; unknown ones are ignored.",
+    "type": "object",
+    "required": ["source", "native_id", "published_at", "text"],
+    "properties": {
+        "source": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,99}$", "examples": ["webhook"]},
+        "native_id": {"type": "string", "pattern": "^[!-~]{1,1000}$", "examples": ["4711"]},
+        "text": {
+            "type": "string",
+            "description": "May be empty where a rating or media is there.",
+            "pattern": "[A-Za-z]",
+        },
+        "published_at": {"type": "string", "format": "date-time", "examples": ["2026-03-10T21:40:00+01:00"]},
+        "url": {"type": "string", "format": "uri"},
+        "language": {"type": "string", "pattern": "^[a-z]{2}$", "examples": ["fr"]},
+        "source_kind": {"type": "string", "enum": [kind.value for kind in SourceKind]},
+    },
+    "examples": [
+        {
+            "source": "webhook",
+            "native_id": "4711",
+            "published_at": "2026-03-10T21:40:00+01:00",
+            "text": "Du verre dans le pot !",
+        }
+    ],
+}
+"""What OpenAPI says of a mention."""
 
 
 class KeyVerifier(Protocol):
@@ -163,7 +193,21 @@ def create_router(receiver: Receiver, verifier: KeyVerifier) -> APIRouter:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": {"oneOf": [{"type": "object"}, {"type": "array"}]}}},
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "anyOf": [
+                                _DESCRIBED,
+                                {
+                                    "type": "array",
+                                    "items": _DESCRIBED,
+                                    "minItems": 1,
+                                    "description": f"{MOST_MENTIONS} at most (413).",
+                                },
+                            ]
+                        }
+                    }
+                },
             }
         },
     )

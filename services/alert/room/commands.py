@@ -6,19 +6,24 @@ Lengths are in characters. `version` is the one that the person looked at: of a 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000, pattern=r"\S")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"\S")]
 OptionalLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Number = Annotated[int, Field(ge=1, le=100_000)]
 Language = Literal["fr", "en"]
 
 
+def _names_itself(schema: dict[str, Any]) -> None:
+    """Says in the description that `command` must be sent: it tells the commands apart, though each knows its own."""
+    schema["required"] = ["command", *schema.get("required", ())]
+
+
 class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_names_itself)
 
 
 class BeginPlaybook(_Command):

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.context import Context
+from services.api.instants import SentInstant
 from services.api.permission import Admin
 from services.api.schemas import Answer
 from tocsin.access import commands
 from tocsin.access.principals import Principal, Scope
 from tocsin.contracts.events import Instant
+from tocsin.contracts.settings.base import Identifier
 from tocsin.problems import Problem
 from tocsin.storage import access, audit
 
@@ -55,7 +57,7 @@ class KeyRequest(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     scopes: tuple[Scope, ...] = Field(min_length=1, max_length=4)
-    brands: tuple[str, ...] = Field(default=(), max_length=500)
+    brands: tuple[Identifier, ...] = Field(default=(), max_length=500)
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
 
 
@@ -133,8 +135,8 @@ def read_audit(
     principal: Admin,
     actor: Annotated[str | None, Query(max_length=200, examples=["person:lea"])] = None,
     action: Annotated[str | None, Query(max_length=100, examples=["key.created"])] = None,
-    since: Instant | None = None,
-    until: Instant | None = None,
+    since: SentInstant | None = None,
+    until: SentInstant | None = None,
     before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> AuditPage:

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query
 from services.api.commands import sees_incident
 from services.api.context import Context
 from services.api.figure_answers import SpanAnswer, TimelineAnswer
+from services.api.instants import SentInstant
 from services.api.periods import VisibleBrand, annotations_of
 from services.api.permission import Reader
 from services.api.schemas import BrandAnswer, BrandList
 from services.api.spans import Bucket, TooManySpans, Unit, edges
-from tocsin.contracts.events import Instant
 from tocsin.contracts.incidents import Level
 from tocsin.problems import Problem
 from tocsin.storage import brands, incidents
@@ -61,8 +61,8 @@ def timeline(
     context: Context,
     _principal: Reader,
     brand: VisibleBrand,
-    since: Annotated[Instant | None, Query(description="Default: some time before `until`, by the bucket.")] = None,
-    until: Annotated[Instant | None, Query(description="Default: now.")] = None,
+    since: Annotated[SentInstant | None, Query(description="Default: some time before `until`, by the bucket.")] = None,
+    until: Annotated[SentInstant | None, Query(description="Default: now.")] = None,
     bucket: Annotated[
         str,
         Query(

@@ -36,7 +36,12 @@ class CorrectionRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"brand": "nordlys", "about_us": False, "scope": "story", "reason": "the lights"}]
+            # A story can only be about the brand or not; tone and risk are corrected mention by mention.
+            "anyOf": [
+                {"properties": {"scope": {"const": "mention"}}},
+                {"properties": {"sentiment": {"type": "null"}, "risky": {"type": "null"}}},
+            ],
+            "examples": [{"brand": "nordlys", "about_us": False, "scope": "story", "reason": "the lights"}],
         },
     )
 

@@ -38,10 +38,12 @@ REFUSED: Responses = {
 IfMatch = Annotated[
     str | None,
     Header(
-        description="The ETag (version) that you looked at; 412 where the incident has changed since.", examples=['"7"']
+        pattern=r'^ *(\*|(W/)?"?[0-9]{1,9}"?) *$',
+        description="The ETag (version) that you looked at; 412 where the incident has changed since.",
+        examples=['"7"'],
     ),
 ]
-_ENTITY_TAG = re.compile(r'(?:W/)?"?(?P<version>\d{1,9})"?')
+_ENTITY_TAG = re.compile(r'(?:W/)?"?(?P<version>[0-9]{1,9})"?')
 
 
 @router.get("/v1/incidents", summary="Incidents, the newest first", responses={404: {"description": "Unknown brand"}})
@@ -52,7 +54,7 @@ def list_incidents(
     brand: Annotated[str | None, Query(max_length=100)] = None,
     state: Annotated[list[IncidentState] | None, Query(description="May be given several times.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(pattern=Cursor.PATTERN, description="`next` of the page before.")] = None,
 ) -> IncidentList:
     """A page of incidents of the brands that you may see."""
     if brand is not None and not principal.sees(brand):

@@ -42,7 +42,10 @@ def list_mentions(
     fields: Fields = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[
-        str | None, Query(description="`next` of the page before; leave the other parameters as they were.")
+        str | None,
+        Query(
+            pattern=Cursor.PATTERN, description="`next` of the page before; leave the other parameters as they were."
+        ),
     ] = None,
 ) -> MentionPage | Response:
     """A page of mentions. What is written meanwhile neither repeats nor hides a mention on later pages.

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.alert.protocol.directory import Directory
 from services.api.context import Context
+from services.api.instants import SentInstant
 from services.api.oncall.exchanging import exchange, take_back
 from services.api.oncall.feeds import calendar_of
 from services.api.oncall.statements import statement
@@ -65,8 +66,8 @@ class OverrideRequest(BaseModel):
 
     schedule: Identifier
     person: Identifier
-    since: Instant
-    until: Instant
+    since: SentInstant
+    until: SentInstant
 
 
 class OverrideList(Answer):
@@ -78,7 +79,16 @@ class OverrideList(Answer):
 class FeedRequest(BaseModel):
     """What the calendar shows: a `schedule`, or the shifts of a `person` in all of them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["schedule"], "properties": {"schedule": {"type": "string"}, "person": {"type": "null"}}},
+                {"required": ["person"], "properties": {"person": {"type": "string"}, "schedule": {"type": "null"}}},
+            ],
+            "examples": [{"schedule": "weekend"}],
+        },
+    )
 
     schedule: Identifier | None = None
     person: Identifier | None = None
@@ -113,8 +123,8 @@ def show_on_call(
     *,
     context: Context,
     _principal: Reader,
-    since: Annotated[Instant | None, Query(description="Default: now.")] = None,
-    until: Annotated[Instant | None, Query(description="Default: a week after `since`.")] = None,
+    since: Annotated[SentInstant | None, Query(description="Default: now.")] = None,
+    until: Annotated[SentInstant | None, Query(description="Default: a week after `since`.")] = None,
 ) -> OnCallAnswer:
     """Every schedule's shifts, exchanges counted in."""
     now = context.clock.now()
@@ -159,7 +169,7 @@ def show_statement(
     *,
     context: Context,
     _principal: Reader,
-    month: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-03"])],
+    month: Annotated[str, Query(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", examples=["2026-03"])],
 ) -> Response:
     """Hours on call (all, at night, on weekends, on holidays, exchanged), call-outs and acknowledgements of each person."""
     first = _first_of(month)

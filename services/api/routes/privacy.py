@@ -10,7 +10,9 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import select
 
+from services.api.commands import sees_incident
 from services.api.context import Context
+from services.api.instants import SentInstant
 from services.api.permission import Actor, Admin, unknown_brand
 from services.api.schemas import Answer
 from tocsin.bus.erasure import BusErasure
@@ -34,7 +36,7 @@ class SourceMention(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     source: str = Field(min_length=1, max_length=100)
-    native_id: str = Field(min_length=1, max_length=2000)
+    native_id: str = Field(min_length=1, max_length=1000)
 
 
 class SourceAuthor(BaseModel):
@@ -52,9 +54,14 @@ class ErasureRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
+            "anyOf": [
+                {"required": ["mentions"], "properties": {"mentions": {"minItems": 1}}},
+                {"required": ["from_source"], "properties": {"from_source": {"minItems": 1}}},
+                {"required": ["author"], "properties": {"author": {"type": "object"}}},
+            ],
             "examples": [
                 {"author": {"source": "mastodon", "id": "109348"}, "reason": "request of 12 March, ticket 4711"}
-            ]
+            ],
         },
     )
 
@@ -102,7 +109,7 @@ class LegalHoldRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(min_length=1, max_length=500)
-    until: Instant
+    until: SentInstant
 
 
 class LegalHoldAnswer(Answer):
@@ -251,6 +258,7 @@ def download(*, context: Context, principal: Admin, incident_id: UUID, hold_id: 
     now = context.clock.now()
     with context.database.unit_of_work() as session:
         found = legal_holds.content(session, hold_id)
+        _seen(principal, session, incident_id)
         if found is None or found[0].incident_id != incident_id or not principal.sees(found[0].brand):
             raise Problem(404, detail=f"there is no sealed copy {hold_id} that you may see")
         hold, content = found
@@ -270,7 +278,7 @@ def download(*, context: Context, principal: Admin, incident_id: UUID, hold_id: 
 
 def _seen(principal: Admin, session: Any, incident_id: UUID) -> None:
     incident = incidents.find(session, incident_id)
-    if incident is None or not principal.sees(incident.brand):
+    if incident is None or not sees_incident(principal, incident):
         raise Problem(404, detail=f"there is no incident {incident_id} that you may see; GET /v1/incidents lists them")
 
 
