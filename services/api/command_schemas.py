@@ -24,13 +24,20 @@ from tocsin.contracts.settings.base import Identifier
 
 LARGEST_PICTURE = 4 * 1024 * 1024
 """Bytes."""
-_PICTURES = {
+PICTURES = {
     "image/png": (b"\x89PNG\r\n\x1a\n",),
     "image/jpeg": (b"\xff\xd8\xff",),
     "image/gif": (b"GIF87a", b"GIF89a"),
     "image/webp": (b"RIFF",),
 }
 """What is shown as a picture, by how its bytes begin; nothing that a browser could run."""
+_AS_BASE64 = {
+    "image/png": "iVBORw0KGg[o-r][A-Za-z0-9+/]",
+    "image/jpeg": "/9j/",
+    "image/gif": "R0lGOD[dl]h",
+    "image/webp": "UklGR[g-v][A-Za-z0-9+/]{2}",
+}
+"""The same beginnings as they are sent: the first whole groups of base64."""
 
 _WEB_ADDRESS = {
     "type": "string",
@@ -113,12 +120,27 @@ class NoteRequest(Request):
 class PictureRequest(Request):
     """A picture: PNG, JPEG, GIF or WebP, as base64."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "anyOf": [
+                {
+                    "properties": {
+                        "media_type": {"const": kind},
+                        "data": {"pattern": f"^{beginning}([A-Za-z0-9+/]{{4}})*$"},
+                    }
+                }
+                for kind, beginning in _AS_BASE64.items()
+            ]
+        },
+    )
+
     media_type: Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
     data: Base64Bytes
 
     @model_validator(mode="after")
     def _is_a_picture(self) -> Self:
-        if not self.data.startswith(_PICTURES[self.media_type]):
+        if not self.data.startswith(PICTURES[self.media_type]):
             raise ValueError(f"is no picture of the type {self.media_type} that it says")
         if len(self.data) > LARGEST_PICTURE:
             raise ValueError(f"has {len(self.data)} bytes; {LARGEST_PICTURE} are the most")

@@ -29,7 +29,7 @@ from tocsin.access.principals import Principal
 from tocsin.contracts.decisions import Decision, Refusal, RefusalKind
 from tocsin.contracts.incidents import Declaration, Incident, Level, Verdict
 from tocsin.problems import Problem
-from tocsin.storage import brands, incidents, silences
+from tocsin.storage import audit, brands, incidents, silences
 from tocsin.storage.incidents import Picture
 from tocsin.storage.silences import BrandSilence
 
@@ -187,6 +187,7 @@ def silence_brand(
             raise Problem(422, detail=detail, errors=[{"field": "until", "message": detail}])
         silence = BrandSilence(uuid4(), brand, level, until, reason, begun_by=principal.actor, begun_at=now)
         silences.begin(session, silence)
+        _audited(session, silence, "silence.begun", principal, now, level=level.value, until=until.isoformat())
         present = incidents.open_main(session, brand, lock=True)
         if present is not None and present.level <= level:
             asked = SilenceUntil(principal.actor, until, brand_silence=silence.id)
@@ -207,6 +208,7 @@ def end_silence(context: ApiContext, principal: Principal, silence_id: UUID) -> 
         ended = silences.end(session, silence_id, by=principal.actor, at=now)
         if ended is None:
             raise Problem(409, detail="the silence is over already")
+        _audited(session, ended, "silence.ended", principal, now)
         present = incidents.open_main(session, found.brand, lock=True)
         if present is not None and present.silence is not None:
             asked = Unsilence(principal.actor, brand_silence=silence_id)
@@ -214,6 +216,20 @@ def end_silence(context: ApiContext, principal: Principal, silence_id: UUID) -> 
                 incidents.save(session, present, decide(present, asked, now, context.directory_now(session)))
             )
     return ended
+
+
+def _audited(
+    session: Session, silence: BrandSilence, action: str, principal: Principal, now: datetime, **details: str
+) -> None:
+    audit.record(
+        session,
+        at=now,
+        actor=principal.actor,
+        action=action,
+        target=f"silence:{silence.id}",
+        brand=silence.brand,
+        details=details,
+    )
 
 
 def sees_incident(principal: Principal, incident: Incident) -> bool:

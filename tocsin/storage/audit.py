@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,14 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from tocsin.contracts.incidents import IncidentEvent
 from tocsin.storage.tables.access import AuditTable
+
+_WITHOUT_WORDS = {
+    "role", "roles", "holding", "giver", "taker", "owner", "playbook", "language", "approved_by",
+    "person", "verdict", "until", "from", "to", "into", "incident", "split_from",
+}  # fmt: skip
+"""Of what events say, that which is an id, a level, an instant or the like."""
 
 COMMAND_LINE = "command line"
 """The actor of what is done on the machine itself, where no principal was recognised."""
@@ -41,6 +48,27 @@ def record(
 ) -> None:
     """Write down a command. `action` is `noun.verb` such as `key.created`; `details` hold no secret and nobody's words."""
     session.add(AuditTable(at=at, actor=actor, action=action, target=target, brand=brand, details=dict(details or {})))
+
+
+def record_events(session: Session, events: Iterable[IncidentEvent]) -> None:
+    """Write down what was done to incidents, without anybody's words; the incident's own record has those."""
+    for event in events:
+        record(
+            session,
+            at=event.at,
+            actor=event.actor,
+            action=event.type.value,
+            target=str(event.incident_id),
+            brand=event.brand,
+            details={
+                name: value for name, value in event.data.items() if isinstance(value, int) or name in _WITHOUT_WORDS
+            },
+        )
+
+
+def by_somebody(actor: str) -> bool:
+    """True for people and keys (`person:lea`, `key:…`, `slack:…`), false for Tocsin's own parts (`timer`, `evaluator`)."""
+    return ":" in actor
 
 
 def entries(

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from tocsin.contracts.codec import encode_incident
 from tocsin.contracts.decisions import Decision, Notification, Refusal, RefusalKind
 from tocsin.contracts.incidents import Incident, IncidentEvent, IncidentState
-from tocsin.storage import outbox
+from tocsin.storage import audit, outbox
 from tocsin.storage.base import upsert
 from tocsin.storage.closing import why_not_closed
 from tocsin.storage.tables.incidents import (
@@ -336,6 +336,8 @@ def _insert_effects(session: Session, *decisions: Decision) -> None:
             for event in events
         ]
         session.execute(_EVENTS.insert(), rows)
+        # Here and nowhere else, so that no way to give a command goes round the audit log.
+        audit.record_events(session, (event for event in events if audit.by_somebody(event.actor)))
         outbox.append_all(
             session, [(encode_incident(event, source=EVENT_SOURCE, at=event.at), event.at) for event in events]
         )

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from tocsin.contracts.decisions import Decision, Notification
+from tocsin.contracts.decisions import Notification
 from tocsin.contracts.incidents import Incident, IncidentState, Level
 from tocsin.contracts.room import LinkNeed, Room, RoomDecision
 from tocsin.storage import audit, incidents, links
@@ -24,7 +24,6 @@ from tocsin.storage.links import LinkPurpose
 from tocsin.storage.tables.incidents import IncidentTable
 from tocsin.storage.tables.room import RoomTable
 
-_AUDITED = {"role", "roles", "holding", "giver", "taker", "owner", "playbook", "language", "approved_by"}
 _CLOSED = [state.value for state in IncidentState if not state.open]
 
 
@@ -86,7 +85,8 @@ def save(
     notifications = _with_links(session, decided, people_now=people_now, public_url=public_url)
     decision = incidents.save(session, incident, replace(decided.decision, notifications=notifications))
     if decision.refused is None:
-        _record(session, decision)
+        # What people did is in the audit log already, as whatever they do to an incident.
+        audit.record_events(session, (event for event in decision.events if not audit.by_somebody(event.actor)))
     if decision.refused is None and decided.room != room:
         values = {
             "seen_version": decided.room.seen_version,
@@ -100,21 +100,6 @@ def save(
             )
         )
     return replace(decided, decision=decision)
-
-
-def _record(session: Session, decision: Decision) -> None:
-    """Every step of the room into the audit log, without anybody's words; the incident's own record has those."""
-    for event in decision.events:
-        kept = {name: value for name, value in event.data.items() if isinstance(value, int) or name in _AUDITED}
-        audit.record(
-            session,
-            at=event.at,
-            actor=event.actor,
-            action=event.type.value,
-            target=str(event.incident_id),
-            brand=event.brand,
-            details=kept,
-        )
 
 
 def out_of_step(session: Session, limit: int) -> list[UUID]:

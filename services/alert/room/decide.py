@@ -172,8 +172,11 @@ def _add_follow_up(draft: RoomDraft, asked: AddFollowUp, actor: str) -> RoomDeci
     if asked.owner not in draft.team.directory.people:
         known = ", ".join(sorted(draft.team.directory.people)) or "nobody"
         return draft.illegal(f"there is no person {asked.owner!r} in the configuration; known are {known}")
-    number = len(draft.room.follow_ups) + 1
     due_on = asked.due_on.isoformat() if asked.due_on is not None else None
+    wanted = (asked.text, f"person:{asked.owner}", due_on)
+    if any((item.text, item.owner, item.due_on) == wanted and item.done_at is None for item in draft.room.follow_ups):
+        return draft.decision()  # sent again: it is written down already
+    number = len(draft.room.follow_ups) + 1
     draft.put("follow_ups", FollowUp(number=number, text=asked.text, owner=f"person:{asked.owner}", due_on=due_on))
     draft.record(
         IncidentEventType.FOLLOW_UP_ADDED,

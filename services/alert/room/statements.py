@@ -44,7 +44,9 @@ class HoldingText:
 
 
 def write(draft: RoomDraft, command: DraftStatement, actor: str) -> RoomDecision:
-    """The first version."""
+    """The first version; a draft that its author sends again, word for word, is the same one."""
+    if any(_same_draft(statement, command, actor) for statement in draft.room.statements):
+        return draft.decision()
     number = len(draft.room.statements) + 1
     if number > MOST_STATEMENTS:
         return draft.illegal(f"this room has {MOST_STATEMENTS} statements; revise one of them")
@@ -63,6 +65,17 @@ def write(draft: RoomDraft, command: DraftStatement, actor: str) -> RoomDecision
         language=command.language, text=command.text,
     )  # fmt: skip
     return draft.decision()
+
+
+def _same_draft(statement: Statement, command: DraftStatement, actor: str) -> bool:
+    """A form that was submitted twice, or a request whose answer was lost."""
+    first = statement.versions[0]
+    return (
+        statement.state is StatementState.DRAFT
+        and len(statement.versions) == 1
+        and (statement.language, statement.channel) == (command.language, command.channel)
+        and (first.text, first.by) == (command.text, actor)
+    )
 
 
 def revise(draft: RoomDraft, command: ReviseStatement, actor: str) -> RoomDecision:

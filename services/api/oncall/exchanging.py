@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from sqlalchemy.orm import Session
+
 from services.api.context import ApiContext
 from tocsin.access.principals import Principal
 from tocsin.contracts.oncall import Override
 from tocsin.observability.logs import logger
 from tocsin.problems import Problem
-from tocsin.storage import oncall
+from tocsin.storage import audit, oncall
 
 LONGEST = timedelta(days=62)
 """Who is away for longer wants another rotation in the configuration."""
@@ -33,6 +35,7 @@ def exchange(
     )
     with context.database.unit_of_work() as session:
         oncall.add_override(session, override)
+        _audited(session, override, "shift.exchanged", principal, now, person=person, until=until.isoformat())
     _log.info("shift exchanged", schedule=schedule, person=person, by=principal.actor, override=str(override.id))
     return override
 
@@ -44,10 +47,25 @@ def take_back(context: ApiContext, principal: Principal, override_id: UUID) -> O
         if oncall.find_override(session, override_id) is None:
             raise Problem(404, detail=f"there is no override {override_id}; GET /v1/overrides lists them")
         ended = oncall.end_override(session, override_id, by=principal.actor, at=now)
+        if ended is not None:
+            _audited(session, ended, "shift.taken_back", principal, now)
     if ended is None:
         raise Problem(409, detail="that override is over already")
     _log.info("exchange taken back", schedule=ended.schedule, by=principal.actor, override=str(override_id))
     return ended
+
+
+def _audited(
+    session: Session, override: Override, action: str, principal: Principal, now: datetime, **details: str
+) -> None:
+    audit.record(
+        session,
+        at=now,
+        actor=principal.actor,
+        action=action,
+        target=f"override:{override.id}",
+        details={"schedule": override.schedule, **details},
+    )
 
 
 def _wrong(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 
+from services.api.command_schemas import PICTURES
 from services.api.commands import sees_incident, unknown_incident
 from services.api.context import Context
 from services.api.cursors import Cursor
@@ -97,7 +98,7 @@ def show_incident(*, context: Context, principal: Reader, incident_id: UUID, res
     "/v1/incidents/{incident_id}/pictures/{picture_id}",
     summary="A picture that was shown when it was declared",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}, "description": "The picture"}, **NOT_FOUND},
+    responses={200: {"content": {kind: {} for kind in PICTURES}, "description": "The picture"}, **NOT_FOUND},
 )
 def show_picture(*, context: Context, principal: Reader, incident_id: UUID, picture_id: UUID) -> Response:
     """The bytes, as the type that they were checked to be."""

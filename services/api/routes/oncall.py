@@ -22,7 +22,7 @@ from tocsin.contracts.events import Instant
 from tocsin.contracts.oncall import Override
 from tocsin.contracts.settings.base import Identifier
 from tocsin.problems import Problem
-from tocsin.storage import links, oncall
+from tocsin.storage import audit, links, oncall
 from tocsin.storage.oncall import Feed
 
 router = APIRouter(tags=["on call"])
@@ -236,6 +236,15 @@ def add_feed(*, context: Context, principal: Actor, wanted: FeedRequest) -> Feed
     feed = Feed(uuid4(), wanted.schedule, wanted.person, principal.actor, context.clock.now())
     with context.database.unit_of_work() as session:
         oncall.add_feed(session, feed, token)
+        details = {"schedule": wanted.schedule, "person": wanted.person}
+        audit.record(
+            session,
+            at=feed.made_at,
+            actor=principal.actor,
+            action="feed.made",
+            target=f"feed:{feed.id}",
+            details={name: value for name, value in details.items() if value is not None},
+        )
     answer = FeedAnswer.model_validate(feed, from_attributes=True)
     return answer.model_copy(update={"path": CALENDAR.format(token=token)})
 
@@ -245,11 +254,13 @@ def add_feed(*, context: Context, principal: Actor, wanted: FeedRequest) -> Feed
     summary="Let a calendar feed show nothing any more",
     responses={404: {"description": "No such feed, or revoked before"}},
 )
-def revoke_feed(*, context: Context, _principal: Actor, feed_id: UUID) -> FeedList:
+def revoke_feed(*, context: Context, principal: Actor, feed_id: UUID) -> FeedList:
     """Answers with the feeds that there are."""
+    now = context.clock.now()
     with context.database.unit_of_work() as session:
-        if not oncall.revoke_feed(session, feed_id, context.clock.now()):
+        if not oncall.revoke_feed(session, feed_id, now):
             raise Problem(404, detail=f"there is no feed {feed_id} that shows anything; GET /v1/feeds lists them")
+        audit.record(session, at=now, actor=principal.actor, action="feed.revoked", target=f"feed:{feed_id}")
         found = oncall.feeds(session)
     return FeedList(feeds=tuple(FeedAnswer.model_validate(feed, from_attributes=True) for feed in found))
 

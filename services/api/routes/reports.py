@@ -56,8 +56,8 @@ class VerdictsAnswer(Answer):
 @router.get(
     "/v1/incidents/{incident_id}/report.md",
     summary="The report on an incident, as Markdown",
-    responses=_NOT_FOUND,
-    response_class=PlainTextResponse,
+    responses={**_NOT_FOUND, 200: {"content": {"text/markdown": {}}, "description": "The report"}},
+    response_class=Response,
 )
 def report_as_markdown(
     *, context: Context, principal: Reader, incident_id: UUID, lang: Annotated[Literal["fr", "en"], Query()] = "en"

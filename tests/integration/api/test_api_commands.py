@@ -162,7 +162,7 @@ def test_what_detection_finds_later_joins_what_was_declared(desk: Desk, database
         ({"level": "green"}, "level"),
         ({"sentence": ""}, "sentence"),
         ({"link": "javascript:alert(1)"}, "link"),
-        ({"picture": {"media_type": "image/svg+xml", "data": "PHN2Zy8+"}}, "picture"),
+        ({"picture": {"media_type": "image/svg+xml", "data": "PHN2Zy8+"}}, "picture.media_type"),
         ({"picture": {"media_type": "image/png", "data": "PHN2Zy8+"}}, "picture"),
     ],
 )

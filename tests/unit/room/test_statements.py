@@ -183,3 +183,17 @@ def test_nobody_else_releases_it_and_nobody_one_that_has_expired_or_was_never_ap
     room.now = START + timedelta(days=60)
     assert "expired" in room.refused(RELEASE, LEA, holding=holding(room))[1]
     assert "no approval" in room.refused(RELEASE, LEA)[1]
+
+
+def test_a_draft_that_is_sent_again_is_the_same_one_until_it_goes_on() -> None:
+    night = CrisisRoom()
+    draft = DraftStatement(language="en", channel="press", text="We know of it.")
+    for _ in range(2):
+        night.done(draft)
+    assert len(night.room.statements) == 1
+    night.done(draft, INES)
+    night.done(DraftStatement(language="en", channel="press", text="We know nothing."))
+    assert len(night.room.statements) == 3, "another author or other words are another statement"
+    night.done(SubmitStatement(statement=1, version=1))
+    night.done(draft)
+    assert len(night.room.statements) == 4

@@ -167,3 +167,14 @@ def test_follow_ups_have_owners_and_are_kept_after_closing() -> None:
     room.done(FinishFollowUp(follow_up=1), SAM)
     assert room.room.follow_ups[0].done_by == SAM
     assert room.refused(OfferHandOver(to="sam"))[0] is RefusalKind.ILLEGAL
+
+
+def test_a_follow_up_that_is_sent_again_is_written_down_once_while_it_is_open() -> None:
+    room = CrisisRoom()
+    for _ in range(2):
+        room.done(AddFollowUp(text="Call the supplier", owner="sam"))
+    room.done(AddFollowUp(text="Call the supplier", owner="lea"))
+    assert [item.owner for item in room.room.follow_ups] == [SAM, LEA]
+    room.done(FinishFollowUp(follow_up=1), SAM)
+    room.done(AddFollowUp(text="Call the supplier", owner="sam"))
+    assert len(room.room.follow_ups) == 3
