@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from services.api.command_schemas import Request
 from services.api.context import Context
+from services.api.instants import SentInstant
 from services.api.periods import VisibleBrand
 from services.api.permission import Actor, Reader
 from services.api.query_preview import Preview, Tally
@@ -61,8 +62,8 @@ class SettingRequest(Request):
 
     setting: SettingValue
     reason: str = _REASON
-    begins: Instant | None = None
-    ends: Instant | None = None
+    begins: SentInstant | None = None
+    ends: SentInstant | None = None
 
 
 class WithdrawRequest(Request):
@@ -120,7 +121,15 @@ class SettingList(Answer):
 class PreviewRequest(Request):
     """Further terms, further exclusions, or both; written as in tocsin.yaml."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": '#nordlysgate OR "nordlys jar"'}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["query"], "properties": {"query": {"type": "string"}}},
+                {"required": ["exclude"], "properties": {"exclude": {"type": "string"}}},
+            ],
+            "examples": [{"query": '#nordlysgate OR "nordlys jar"'}],
+        }
+    )
 
     query: str | None = Field(default=None, max_length=2000)
     exclude: str | None = Field(default=None, max_length=2000)

@@ -213,6 +213,12 @@ def approve_holding(desk: Desk) -> Callable[[], httpx.Response]:
     )
 
 
+def withdraw_setting(desk: Desk) -> Callable[[], httpx.Response]:
+    made = desk.post("/v1/brands/acme/settings", **SETTING).json()["id"]
+    return lambda: desk.post(f"/v1/brands/acme/settings/{made}/withdraw", reason="over")
+
+
+SETTING: dict[str, Any] = {"setting": {"kind": "exclude", "terms": "aurora"}, "reason": "the lights", "ends": LATER}
 MENTION = f"/v1/mentions/{identifier('m1')}"
 RECIPES: dict[str, Recipe] = {
     "POST /v1/keys": lambda desk: lambda: desk.post("/v1/keys", name="x", scopes=["read"]),
@@ -268,10 +274,13 @@ RECIPES: dict[str, Recipe] = {
         )
     ),
     "POST /on-call/{override_id}/end": end_override_by_button,
+    "POST /v1/brands/{brand}/settings": lambda desk: lambda: desk.post("/v1/brands/acme/settings", **SETTING),
+    "POST /v1/brands/{brand}/settings/{setting_id}/withdraw": withdraw_setting,
     "POST /v1/feeds": lambda desk: lambda: desk.post("/v1/feeds", schedule="always"),
     "POST /v1/feeds/{feed_id}/revoke": revoke_feed,
 }
 ELSEWHERE = {
+    "POST /v1/brands/{brand}/queries/preview": "no command: it changes nothing",
     "POST /sign-in": "no command: it begins a session",
     "POST /sign-out": "no command: it ends a session",
     # These acknowledge by the same line of code as the doors above; test_answers.py has them all.

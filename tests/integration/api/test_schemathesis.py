@@ -82,14 +82,23 @@ def run(url: str, headers: Mapping[str, str], *options: str, described: str = "/
 
 
 def test_an_administrator_finds_what_is_described(url: str, key: KeyMaker) -> None:
-    run(url, key("admin"), "--phases", PHASES, "--max-examples", "2", "--seed", "7", *WITHOUT_THE_STREAM)
+    run(url, key("admin"), "--phases", "fuzzing,stateful", "--max-examples", "2", "--seed", "7", *WITHOUT_THE_STREAM)
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_each_edge_of_the_description_is_what_it_says(url: str, key: KeyMaker) -> None:
+    """Every example, and every field just within and just beyond what it may be: three thousand requests."""
+    run(url, key("admin"), "--phases", "examples,coverage", "--seed", "7", *WITHOUT_THE_STREAM)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_reader_finds_what_is_described(url: str, key: KeyMaker) -> None:
-    options = ("--phases", "examples,fuzzing", "--max-examples", "2", "--seed", "7", *WITHOUT_THE_STREAM)
+    options = ("--phases", "examples,fuzzing", "--max-examples", "1", "--seed", "7", *WITHOUT_THE_STREAM)
     run(url, key("read", brands=["acme"]), *options)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_stranger_finds_what_is_described(url: str, key: KeyMaker, tmp_path: Path) -> None:
     described = tmp_path / "openapi.json"
     described.write_bytes(httpx.get(f"{url}/v1/openapi.json", headers=key("read")).content)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from tocsin.contracts.events import Instant, RiskKind, Share
+from tocsin.contracts.events import Instant, RiskKind
 from tocsin.contracts.queries import parse_query
 from tocsin.contracts.settings.base import Settings
 from tocsin.contracts.settings.brands import Query
@@ -87,8 +87,8 @@ class FurtherWatchRule(Settings):
     """Ids or names of authors."""
     outlets: Annotated[tuple[_Name, ...], Field(max_length=500)] = ()
     kinds: tuple[RiskKind, ...] = ()
-    risk: Share | None = None
-    reach: Annotated[int, Field(ge=0)] | None = None
+    risk: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    reach: Annotated[int, Field(ge=0, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _is_a_watch_rule(self) -> Self:
