@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from services.api.schemas import Answer
+from tocsin.contracts.alert_quality import AlertQuality
 from tocsin.contracts.events import Instant
 from tocsin.contracts.incidents import Verdict
 from tocsin.contracts.settings.detection import PlannedSettings
 from tocsin.storage.authors import RankedAuthor
 from tocsin.storage.campaigns import CampaignFigures
 from tocsin.storage.figures import Figures
-from tocsin.storage.responses import AlertQuality
 from tocsin.storage.stories import StoryFigures
 from tocsin.storage.tallies import Split
 from tocsin.storage.trends import Trend, TrendKind
@@ -220,14 +220,14 @@ class ResponseTimesAnswer(Answer):
     incidents: tuple[IncidentTimesAnswer, ...]
 
 
-class AlertQualityAnswer(Answer):
-    """How often the bell was right, by the verdicts of people."""
+class VerdictsOfBell(Answer):
+    """How often the bell was right, by the verdicts of people; exercises are left out."""
 
-    since: Instant
-    until: Instant
     rung: int = Field(description="Incidents that the bell opened.")
-    declared: int = Field(description="Incidents that people opened.")
-    verdicts: dict[str, int] = Field(description="Of those that the bell opened.", examples=[{"crisis": 3, "buzz": 1}])
+    declared: int = Field(description="Incidents that people opened, because it had not rung.")
+    verdicts: dict[Verdict, int] = Field(
+        description="Of those that the bell opened.", examples=[{"crisis": 3, "buzz": 1}]
+    )
     unjudged: int = Field(description="Opened by the bell and still without a verdict.")
     precision: float | None = Field(
         description="(crisis + too_late) ÷ those with a verdict, 0–1; null without any.", examples=[0.75]
@@ -235,19 +235,24 @@ class AlertQualityAnswer(Answer):
     missed: int = Field(description="Declared ones that were no false alarm or buzz, and those noticed too late.")
 
     @classmethod
-    def of(cls, since: Instant, until: Instant, quality: AlertQuality) -> Self:
-        """From what the repository counted."""
-        verdicts = {verdict.value: number for verdict, number in quality.verdicts.items()}
+    def of(cls, quality: AlertQuality, **more: Any) -> Self:
+        """From what was counted, with the fields that the answer has beside it."""
         return cls(
-            since=since,
-            until=until,
             rung=quality.rung,
             declared=quality.declared,
-            verdicts=verdicts,
-            unjudged=quality.rung - sum(verdicts.values()),
+            verdicts=dict(quality.verdicts),
+            unjudged=quality.unjudged,
             precision=quality.precision,
             missed=quality.missed,
+            **more,
         )
+
+
+class AlertQualityAnswer(VerdictsOfBell):
+    """Of the incidents that were opened in a period."""
+
+    since: Instant
+    until: Instant
 
 
 class StoryAnswer(Answer):

@@ -1,16 +1,16 @@
-"""How fast people were, and how right the bell was: figures of incidents. docs/figures.md defines each."""
+"""How fast people were: figures of incidents. docs/figures.md defines each."""
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tocsin.contracts.alert_quality import counts_for_quality
 from tocsin.contracts.events import AuthorRole
 from tocsin.contracts.incidents import Incident, IncidentEventType, Verdict
 from tocsin.contracts.room import Room
@@ -18,9 +18,6 @@ from tocsin.storage import answers
 from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
 from tocsin.storage.tables.room import RoomTable
-
-BY_PEOPLE = ("person:", "key:")
-"""Whom an incident was opened by where the bell had not rung: it missed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +28,8 @@ class ResponseTimes:
     brand: str
     opened_at: datetime
     verdict: Verdict | None
-    declared: bool
-    """A person opened it."""
+    opened_by: str
+    """The actor; a person or key where the bell had not rung."""
     notice: float | None
     """From the first mention of its main story to its opening."""
     acknowledge: float | None
@@ -43,24 +40,11 @@ class ResponseTimes:
     """From its opening to the first statement that went out."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertQuality:
-    """How often the bell was right, by what people said of incidents afterwards."""
-
-    rung: int
-    """Incidents that detection or a watch rule opened."""
-    declared: int
-    """Incidents that people opened because the bell had not rung: misses."""
-    verdicts: Mapping[Verdict, int]
-    """Of those that the bell rang, and that have one."""
-    precision: float | None
-    """Crises and those that were noticed too late, of all that were rung and have a verdict."""
-    missed: int
-    """Declared ones that were a crisis (or have no verdict yet), and rung ones that came too late."""
-
-
 def response_times(session: Session, brands: Collection[str], since: datetime, until: datetime) -> list[ResponseTimes]:
-    """For each incident of these brands that opened from `since` (included) to `until`, the oldest first."""
+    """For each incident of these brands that opened from `since` (included) to `until`, the oldest first.
+
+    Exercises are left out, and so is what went on as part of another incident.
+    """
     rows = session.execute(
         select(IncidentTable.id, IncidentTable.brand, IncidentTable.opened_at, IncidentTable.details)
         .where(
@@ -68,23 +52,8 @@ def response_times(session: Session, brands: Collection[str], since: datetime, u
         )
         .order_by(IncidentTable.opened_at, IncidentTable.id)
     ).all()
-    return [_times(session, Incident.model_validate(row.details)) for row in rows]
-
-
-def alert_quality(times: Collection[ResponseTimes]) -> AlertQuality:
-    """Precision and misses of these incidents."""
-    rung = [item for item in times if not item.declared]
-    verdicts = Counter(item.verdict for item in rung if item.verdict is not None)
-    judged = sum(verdicts.values())
-    right = verdicts[Verdict.CRISIS] + verdicts[Verdict.TOO_LATE]
-    missed = sum(item.declared and item.verdict in (None, Verdict.CRISIS, Verdict.TOO_LATE) for item in times)
-    return AlertQuality(
-        rung=len(rung),
-        declared=len(times) - len(rung),
-        verdicts={verdict: verdicts[verdict] for verdict in Verdict},
-        precision=right / judged if judged else None,
-        missed=missed + verdicts[Verdict.TOO_LATE],
-    )
+    incidents = (Incident.model_validate(row.details) for row in rows)
+    return [_times(session, incident) for incident in incidents if counts_for_quality(incident)]
 
 
 def _times(session: Session, incident: Incident) -> ResponseTimes:
@@ -94,7 +63,7 @@ def _times(session: Session, incident: Incident) -> ResponseTimes:
         brand=incident.brand,
         opened_at=incident.opened_at,
         verdict=incident.verdict,
-        declared=opener.startswith(BY_PEOPLE),
+        opened_by=opener,
         notice=_seconds(_beginning(incident), incident.opened_at),
         acknowledge=_seconds(incident.opened_at, acknowledged),
         first_answer=_seconds(incident.opened_at, _first_answer(session, incident)),

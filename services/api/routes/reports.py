@@ -14,6 +14,7 @@ from pydantic import Field
 from services.alert.room.verdicts import by_month
 from services.api.commands import sees_incident, unknown_incident
 from services.api.context import ApiContext, Context
+from services.api.figure_answers import VerdictsOfBell
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.pages.report import Report, duration, make_report, markdown
@@ -23,7 +24,6 @@ from services.api.routes.pages import Words, remember_language
 from services.api.schemas import Answer
 from tocsin.access.principals import Principal
 from tocsin.access.secrets import form_token
-from tocsin.contracts.incidents import Verdict
 from tocsin.storage import incidents
 from tocsin.storage.incident_records import opened_between
 
@@ -33,17 +33,10 @@ page_router = APIRouter(include_in_schema=False)
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such incident or brand that you may see"}}
 
 
-class MonthOfVerdicts(Answer):
-    """How right the bell was in one month of the brand's calendar."""
+class MonthOfVerdicts(VerdictsOfBell):
+    """Of the incidents that were opened in one month of the brand's calendar."""
 
     month: str = Field(examples=["2026-11"])
-    rung: int = Field(description="Incidents that the bell opened.")
-    declared: int = Field(description="Incidents that people opened, because it had not rung.")
-    verdicts: dict[Verdict, int] = Field(description="Of those that it rang and that have one.")
-    precision: float | None = Field(
-        description="Crises, rung in time or too late, of all rung ones that have a verdict."
-    )
-    misses: int = Field(description="Rung too late, and declared ones that were a crisis or have no verdict yet.")
 
 
 class VerdictsAnswer(Answer):
@@ -82,7 +75,7 @@ def verdicts_by_month(
     counted = by_month(found, ZoneInfo(settings.time_zone))
     return VerdictsAnswer(
         brand=brand,
-        months=tuple(MonthOfVerdicts.model_validate(month, from_attributes=True) for month in counted[:months]),
+        months=tuple(MonthOfVerdicts.of(quality, month=month) for month, quality in counted[:months]),
     )
 
 

@@ -13,7 +13,8 @@ from services.api.figure_answers import AlertQualityAnswer, IncidentTimesAnswer,
 from services.api.periods import UNKNOWN_BRAND, WantedPeriod
 from services.api.permission import Reader, unknown_brand
 from tocsin.access.principals import Principal
-from tocsin.storage.responses import ResponseTimes, alert_quality, response_times
+from tocsin.contracts.alert_quality import BY_PEOPLE, alert_quality
+from tocsin.storage.responses import ResponseTimes, response_times
 
 router = APIRouter(tags=["figures"])
 
@@ -49,7 +50,8 @@ def show_alert_quality(
     brands = _brands(context, principal, brand)
     with context.database.read() as session:
         times = response_times(session, brands, wanted.since, wanted.until)
-    return AlertQualityAnswer.of(wanted.since, wanted.until, alert_quality(times))
+    quality = alert_quality((item.opened_by, item.verdict) for item in times)
+    return AlertQualityAnswer.of(quality, since=wanted.since, until=wanted.until)
 
 
 def _brands(context: ApiContext, principal: Principal, brand: str | None) -> list[str]:
@@ -74,7 +76,7 @@ def _answer(times: ResponseTimes) -> IncidentTimesAnswer:
         brand=times.brand,
         opened_at=times.opened_at,
         verdict=times.verdict,
-        declared=times.declared,
+        declared=times.opened_by.startswith(BY_PEOPLE),
         notice=times.notice,
         acknowledge=times.acknowledge,
         first_answer=times.first_answer,

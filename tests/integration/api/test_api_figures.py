@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,7 +13,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import delete, select
 
 from services.alert.protocol.commands import Acknowledge, Resolve
-from tests.newsroom import NOW, KeyMaker, Newsroom
+from services.alert.protocol.directory import Directory
+from services.alert.protocol.drill import begin
+from services.alert.protocol.policies import snapshot
+from tests.newsroom import CONFIGURATION, NOW, KeyMaker, Newsroom
 from tests.records import classified, identifier
 from tocsin.clock import ManualClock
 from tocsin.contracts.events import (
@@ -27,7 +31,7 @@ from tocsin.contracts.events import (
     SourceKind,
 )
 from tocsin.contracts.incidents import Level, Verdict
-from tocsin.storage import mentions, stories
+from tocsin.storage import incidents, mentions, stories
 from tocsin.storage.database import Database
 from tocsin.storage.figures import count_spans, split_spans
 from tocsin.storage.merging import Removed
@@ -345,6 +349,23 @@ def test_response_times_and_alert_quality_are_told_from_incidents(
     quality = get(client, reader, "/v1/alert-quality", brand="acme")
     assert (quality["rung"], quality["declared"], quality["unjudged"], quality["precision"]) == (2, 0, 1, 0.0)
     assert quality["verdicts"]["false_alarm"] == 1
+
+
+def test_exercises_and_what_went_on_elsewhere_are_in_no_figure_of_the_bell(
+    client: TestClient, reader: Headers, key: KeyMaker, newsroom: Newsroom, clock: ManualClock, database: Database
+) -> None:
+    policy, directory = snapshot(CONFIGURATION.policies[0]), Directory.of(CONFIGURATION)
+    drill = begin(uuid.uuid4(), "acme", policy, level=Level.RED, now=clock.now(), directory=directory)
+    with database.unit_of_work() as session:
+        assert incidents.insert_opened(session, drill)
+    gone, kept = newsroom.alarm(brand="globex"), newsroom.alarm()
+    merged = client.post(f"/v1/incidents/{gone.id}/merge", json={"into": str(kept.id)}, headers=key("act"))
+    assert merged.status_code == 200
+    clock.move(60)
+    assert [item["incident"] for item in get(client, reader, "/v1/response-times")["incidents"]] == [str(kept.id)]
+    assert get(client, reader, "/v1/alert-quality")["rung"] == 1
+    (month,) = get(client, reader, "/v1/brands/acme/verdicts")["months"]
+    assert (month["rung"], month["unjudged"], month["missed"]) == (1, 1, 0)
 
 
 @pytest.mark.parametrize(

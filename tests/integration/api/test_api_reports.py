@@ -110,5 +110,5 @@ def test_precision_and_misses_a_month_follow_from_the_verdicts(
     clock.move(60)
     april, march = client.get("/v1/brands/acme/verdicts", headers=headers).json()["months"]
     assert (april["month"], april["rung"], april["precision"]) == ("2026-04", 1, None)
-    assert (march["month"], march["rung"], march["precision"], march["misses"]) == ("2026-03", 4, 0.5, 1)
+    assert (march["month"], march["rung"], march["precision"], march["missed"]) == ("2026-03", 4, 0.5, 1)
     assert march["verdicts"] == {"crisis": 1, "buzz": 1, "false_alarm": 1, "too_late": 1}
