@@ -62,7 +62,7 @@ def _from_the_layers(method: str, path: str) -> list[int]:
         return []
     every = [401, 403, 422, 429, 503]
     # A POST may also be told that its Idempotency-Key is under way (409), and a body may be unreadable, too large or no JSON.
-    return [*every, 400, 409, 413] if method in _WITH_BODIES else every
+    return [*every, 400, 408, 409, 413] if method in _WITH_BODIES else every
 
 
 def _without_null(schema: Described) -> Described:

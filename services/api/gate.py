@@ -11,6 +11,7 @@ from __future__ import annotations
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -34,6 +35,9 @@ BODY_LIMIT = 64 * 1024
 
 DECLARATION_LIMIT = 6 * 1024 * 1024
 """Bytes of the body of `POST /v1/incidents`, which may hold a picture, and of an erasure of a thousand mentions."""
+
+SLOWEST_BODY = 60.0
+"""Seconds that a body may take: who sends a byte now and then would hold a connection for ever."""
 
 _BOUNDED_BY_THEIR_ROUTE = {"/v1/mentions"}
 """Where one process serves everything, mentions come in here, too; they are larger than commands."""
@@ -204,14 +208,18 @@ async def _bounded(headers: Headers, receive: Receive, limit: int) -> tuple[Rece
     if declared.isdigit() and int(declared) > limit:
         raise too_large
     body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > limit:
-            raise too_large
+    with anyio.move_on_after(SLOWEST_BODY) as time:
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                # Half a command is none: with what is missing it might have been another one. Nobody hears this answer.
+                raise Problem(400, detail="the connection ended before the body did; nothing was done")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > limit:
+                raise too_large
+    if time.cancelled_caught:
+        raise Problem(408, detail=f"the body took longer than {SLOWEST_BODY:g} s; nothing was done, send it again")
     handed_out = False
 
     async def again() -> Message:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import anyio
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from services.ingest.delivering import count_rejected
 from services.ingest.fields import Finding
@@ -30,6 +32,8 @@ LARGEST_BODY = 5_000_000
 """Bytes of one request."""
 MOST_MENTIONS = 1_000
 """Mentions of one request."""
+SLOWEST_BODY = 60.0
+"""Seconds that a body may take."""
 SOURCE = "http"
 """The label of these mentions in the metrics."""
 
@@ -184,7 +188,7 @@ def create_router(receiver: Receiver, verifier: KeyVerifier) -> APIRouter:
         response_model=Receipt,
         responses={
             status: {"model": ProblemDetails, "content": {MEDIA_TYPE: {}}}
-            for status in (400, 401, 403, 413, 415, 422, 429, 503)
+            for status in (400, 401, 403, 408, 413, 415, 422, 429, 503)
         },
         openapi_extra={
             "requestBody": {
@@ -237,10 +241,17 @@ async def _body(request: Request) -> bytes:
     if kind != "application/json" and not kind.endswith("+json"):
         raise Problem(415, detail=f"the content type must be application/json, not {kind[:100] or 'absent'}")
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST_BODY:
-            raise Problem(413, detail=f"the body is larger than {LARGEST_BODY:,} bytes; send fewer mentions at once")
+    too_large = f"the body is larger than {LARGEST_BODY:,} bytes; send fewer mentions at once"
+    try:
+        with anyio.move_on_after(SLOWEST_BODY) as time:
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LARGEST_BODY:
+                    raise Problem(413, detail=too_large)
+    except ClientDisconnect as error:
+        raise Problem(400, detail="the connection ended before the body did; nothing was kept") from error
+    if time.cancelled_caught:
+        raise Problem(408, detail=f"the body took longer than {SLOWEST_BODY:g} s; nothing was kept, send it again")
     return bytes(body)
 
 
