@@ -283,6 +283,7 @@ ELSEWHERE = {
     "POST /v1/brands/{brand}/queries/preview": "no command: it changes nothing",
     "POST /sign-in": "no command: it begins a session",
     "POST /sign-out": "no command: it ends a session",
+    "POST /v1/notifications/{notification_id}/send-again": "its line is looked at in test_api_notifications.py",
     # These acknowledge by the same line of code as the doors above; test_answers.py has them all.
     "POST /a/{token}": "an answer to a call",
     "POST /callbacks/twilio/key/{channel}/{token}": "an answer to a call",

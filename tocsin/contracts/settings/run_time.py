@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, model_validator
 
 from tocsin.contracts.events import Instant, RiskKind
 from tocsin.contracts.queries import parse_query
@@ -43,6 +43,11 @@ _Terms = Annotated[Query, Field(min_length=1, max_length=2000)]
 def _few_enough(terms: str) -> None:
     if len(parse_query(terms)) > MOST_TERMS:
         raise ValueError(f"at most {MOST_TERMS} terms in one setting; write the rest into another, or into tocsin.yaml")
+
+
+def _given(name: str, **what: JsonValue) -> JsonValue:
+    """For the description: this field is there, and is more than null or empty."""
+    return {"required": [name], "properties": {name: what}}
 
 
 class FurtherQuery(Settings):
@@ -81,6 +86,15 @@ class FurtherCrisisWords(Settings):
 class FurtherWatchRule(Settings):
     """A single mention that meets every condition rings at once: a watch list of `authors`, an outlet, a kind of risk, a reach."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                *(_given(name, minItems=1) for name in ("authors", "outlets", "kinds")),
+                *(_given(name, type="number") for name in ("risk", "reach")),
+            ]
+        }
+    )
+
     kind: Literal["watch"]
     level: Literal["orange", "red"] = "orange"
     authors: Annotated[tuple[_Name, ...], Field(max_length=500)] = ()
@@ -111,11 +125,16 @@ class PlannedCampaign(Settings):
         return PlannedSettings(name=self.name, brands=(brand,), start=begins, end=ends)
 
 
+_MUTED = ("story", "author", "source", "terms")
+
+
 class Mute(Settings):
     """Mentions that ring no bell: they are kept, shown and in every figure, but neither detection nor watch rules look at them.
 
     One of: a `story`, an `author`, a `source`, or `terms`. To keep a whole brand quiet, begin a silence instead.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(name, type="string") for name in _MUTED]})
 
     kind: Literal["mute"]
     story: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
@@ -129,7 +148,7 @@ class Mute(Settings):
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        if sum(item is not None for item in (self.story, self.author, self.source, self.terms)) != 1:
+        if sum(getattr(self, name) is not None for name in _MUTED) != 1:
             raise ValueError(
                 "a mute is of one thing: give story, author, source or terms; to keep a whole brand quiet, begin a silence"
             )
