@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -126,9 +126,11 @@ def backtest(  # noqa: PLR0917 - typer names them
             for (name, each), known in zip(settings, brands, strict=True)
         ]
         for heard, until in source.streams():
-            for judgement in _replayed(heard, until, runs):
-                if compare is None and judgement.event is not None:
-                    _write_change(judgement, output)
+            # Closed at once if anything fails: a transaction must not outlive its database.
+            with closing(heard):
+                for judgement in _replayed(heard, until, runs):
+                    if compare is None and judgement.event is not None:
+                        _write_change(judgement, output)
         source.check_end()
         if compare is not None:
             _write_comparison(runs, settings, source, output, as_json=as_json, language=spoken(language))

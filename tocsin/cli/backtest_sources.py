@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -43,7 +44,7 @@ class FromFile:
         counted = self._counted(mentions)
         self._records = _with_human_labels(counted) if gold else _with_own_labels(counted, configuration)
 
-    def streams(self) -> Iterator[tuple[Iterable[Heard], datetime | None]]:
+    def streams(self) -> Iterator[tuple[Generator[Heard, None, None], datetime | None]]:
         """One, and no end but its last line."""
         from services.alert.detection.backtest import heard
 
@@ -65,15 +66,16 @@ class FromDatabase:
         self.past = past
         self._advance = advance
 
-    def streams(self) -> Iterator[tuple[Iterable[Heard], datetime | None]]:
+    def streams(self) -> Iterator[tuple[Generator[Heard, None, None], datetime | None]]:
         """Each brand's, up to where the past is known."""
         for brand in self.past.brands:
             yield self._counted(brand), self.past.until
 
-    def _counted(self, brand: str) -> Iterator[Heard]:
-        for item in self.past.heard(brand):
-            self._advance(1)
-            yield item
+    def _counted(self, brand: str) -> Generator[Heard, None, None]:
+        with closing(self.past.heard(brand)) as heard:
+            for item in heard:
+                self._advance(1)
+                yield item
 
     def check_end(self) -> None:
         """Say what was imported: it woke nobody then."""

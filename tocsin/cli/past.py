@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,7 @@ class Past:
     mentions: dict[str, int] = field(default_factory=dict)
     imported: dict[str, int] = field(default_factory=dict)
 
-    def heard(self, brand: str) -> Iterator[Heard]:
+    def heard(self, brand: str) -> Generator[Heard, None, None]:
         """The mentions of a brand, as they came; a transaction that only reads is open until the last is taken."""
         from services.alert.detection.lateness import wakes
         from services.alert.looking_back import heard_of

@@ -6,7 +6,7 @@ ahead of it: what stands late in the file came late.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -83,7 +83,7 @@ def replay(
         yield from running.take(item)
 
 
-def heard(mentions: Iterable[ClassifiedMention]) -> Iterator[Heard]:
+def heard(mentions: Iterable[ClassifiedMention]) -> Generator[Heard, None, None]:
     """The mentions of a file, each with the instant at which it came; never back in time."""
     for mention, received in _received(mentions):
         yield Heard(
