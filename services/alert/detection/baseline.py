@@ -23,6 +23,7 @@ from tocsin.contracts.settings.detection import DetectionSettings
 
 Floats = NDArray[np.float64]
 _DAY, _WEEK = 24, 168
+_AUTHORS, _HARMFUL, _CRISIS = 0, 1, 2
 _NEIGHBOUR = 0.5
 """Weight of the hours before and after, beside the hour itself."""
 _KERNEL_SAMPLES = (1 + 2 * _NEIGHBOUR) ** 2 / (1 + 2 * _NEIGHBOUR**2)
@@ -144,15 +145,10 @@ class Baseline:
         slots = np.array([_week_slot(first + 3600 * index, zone) for index in range(len(weights))], dtype=np.int64)
         pooled = settings.baseline.pooled_samples if self.days * _DAY * HOUR >= settings.baseline.week_after else np.inf
         floor = 0.5 / (weights.sum() + 1)
-        self._profiles = (
-            _Profile(learned.authors, weights, slots, pooled, floor),
-            _Profile(learned.harmful, weights, slots, pooled, floor),
-        )
-        self._residuals = tuple(
-            (counts - profile.mean[slots]) * weights
-            for counts, profile in zip((learned.authors, learned.harmful), self._profiles, strict=True)
-        )
-        self._fitted = tuple(profile.mean[slots] * weights for profile in self._profiles)
+        self._counts = (learned.authors, learned.harmful, learned.crisis)
+        self._pooled, self._floor = pooled, floor
+        self._slots = slots
+        self._learned: dict[int, _Fitted] = {}
         self._weights = weights
         authors, harmful = float(learned.authors @ weights), float(learned.harmful @ weights)
         self._dispersions: dict[tuple[int, int], float] = {}
@@ -167,18 +163,32 @@ class Baseline:
 
     def expect_authors(self, start: datetime, end: datetime, gone: Sequence[Interval] = ()) -> Expected:
         """V's prediction for (`start`, `end`], without the stretches in `gone`."""
-        return self._expect(0, start, end, gone)
+        return self._expect(_AUTHORS, start, end, gone)
 
     def expect_harmful(self, start: datetime, end: datetime, gone: Sequence[Interval] = ()) -> Expected:
         """N's prediction for (`start`, `end`], without the stretches in `gone`."""
-        return self._expect(1, start, end, gone)
+        return self._expect(_HARMFUL, start, end, gone)
+
+    def expect_crisis(self, start: datetime, end: datetime, gone: Sequence[Interval] = ()) -> Expected:
+        """The prediction of authors with a crisis word for (`start`, `end`], without the stretches in `gone`."""
+        return self._expect(_CRISIS, start, end, gone)
+
+    def _fit(self, which: int) -> _Fitted:
+        """What is normal of one of the counts, learned when it is first asked for."""
+        fitted = self._learned.get(which)
+        if fitted is None:
+            profile = _Profile(self._counts[which], self._weights, self._slots, self._pooled, self._floor)
+            mean = profile.mean[self._slots]
+            fitted = _Fitted(profile, (self._counts[which] - mean) * self._weights, mean * self._weights)
+            self._learned[which] = fitted
+        return fitted
 
     def _expect(self, which: int, start: datetime, end: datetime, gone: Sequence[Interval]) -> Expected:
         mean = weighted = seconds = 0.0
         ahead = self._ahead.get(which)
         low, high = start.timestamp(), end.timestamp()
         if ahead is None or not ahead.first <= low <= high <= ahead.last:
-            ahead = self._ahead[which] = _Ahead(self._profiles[which], self._zone, low, high)
+            ahead = self._ahead[which] = _Ahead(self._fit(which).profile, self._zone, low, high)
         for begin, finish in _without(low, high, gone):
             more_mean, more_weighted = ahead.between(begin, finish)
             mean, weighted, seconds = mean + more_mean, weighted + more_weighted, seconds + finish - begin
@@ -189,7 +199,7 @@ class Baseline:
         return Expected(mean, self.dispersion(which, length) * mean * (1 + 1 / samples))
 
     def dispersion(self, which: int, length: int) -> float:
-        """φ of windows of `length` hours (`which`: 0 authors, 1 harmful ones), at least 1.
+        """φ of windows of `length` hours (`which`: 0 authors, 1 harmful ones, 2 those with a crisis word), at least 1.
 
         A weighted mean of a guess for a brand that nobody knows yet (Poisson times a daily level that swings by
         `prior_variation`) and of Σ(residual²)/Σ(fitted) over all calm windows of that length.
@@ -198,7 +208,8 @@ class Baseline:
         if known is not None:
             return known
         baseline = self.settings.baseline
-        per_hour = float(self._fitted[which].sum()) / max(float(self._weights.sum()), 1.0)
+        fit = self._fit(which)
+        per_hour = float(fit.fitted.sum()) / max(float(self._weights.sum()), 1.0)
         guess = 1 + baseline.prior_variation**2 * per_hour * length
         whole = (
             np.convolve(self._weights, np.ones(length), "valid") >= length - 0.5
@@ -207,14 +218,23 @@ class Baseline:
         )
         measured, days = guess, 0.0
         if whole is not None and whole.any():
-            residuals = np.convolve(self._residuals[which], np.ones(length), "valid")[whole]
-            fitted = np.convolve(self._fitted[which], np.ones(length), "valid")[whole]
+            residuals = np.convolve(fit.residuals, np.ones(length), "valid")[whole]
+            fitted = np.convolve(fit.fitted, np.ones(length), "valid")[whole]
             samples = max(1.5, self.days * (1 + (_KERNEL_SAMPLES - 1) / length))
             measured = float(residuals @ residuals) / max(float(fitted.sum()), 1e-9) / (1 - 1 / samples)
             days = self.days
         phi = (baseline.prior_days * guess + days * measured) / (baseline.prior_days + days)
         self._dispersions[which, length] = max(1.0, phi) * self._widening
         return self._dispersions[which, length]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What one count is by the hour of the week, and how the past lay around it."""
+
+    profile: _Profile
+    residuals: Floats
+    fitted: Floats
 
 
 class _Ahead:

@@ -37,16 +37,18 @@ def cold_signals(
     seen, harmful_seen = sum(item.authors for item in earlier), sum(item.harmful for item in earlier)
     share_is_high = count.observed_harmful / max(count.authors, 1.0) >= (harmful_seen + 2) / (seen + 4)
     passes = known >= cold.known_hours and count.distinct_harmful >= limit and share_is_high
+    notice = known >= cold.known_hours and count.distinct_harmful >= 2 / 3 * limit and share_is_high
     return Findings(
         signals=Signals(
             passes=passes,
             calm=count.distinct_harmful < limit / 2,
-            notice=known >= cold.known_hours and count.distinct_harmful >= 2 / 3 * limit and share_is_high,
+            notice=notice,
             passed_by=HOUR if passes else None,
         ),
         score=100 * (1 - exp(-count.distinct_harmful / limit)),
         cold=True,
         cold_count=count,
         cold_limit=limit,
+        noticed=notice,
         decided_by="cold.harmful_authors" if limit <= cold.harmful_authors else "cold.times_highest",
     )

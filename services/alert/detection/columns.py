@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.alert.detection.blocks import (
+    CRISIS,
     FIRST,
     FIRST_HARMFUL,
     FIRST_TOXIC,
@@ -42,6 +43,12 @@ class WindowCount:
     observed_harmful: float
     """N as the classifier says, with the same cap."""
     distinct_harmful: int
+    crisis: float
+    """Authors with a crisis word, distinct within each clock hour."""
+    distinct_crisis: int
+    """The same, distinct within the window."""
+    harmful_crisis: int
+    """Those of them with a harmful mention in it."""
     toxic: float
     followers: float
 
@@ -100,6 +107,7 @@ class Columns:
         used = [rates.of(language) for language in self._languages] or [rates.default]
         fpr = np.array([rate.fpr for rate in used])[self._rows["language"]]
         spread = np.array([rate.tpr - rate.fpr for rate in used])[self._rows["language"]]
+        self._crisis = (flags & CRISIS) > 0
         self._mentions = _running(keep)
         self._first = _running(first)
         self._harmful = _running(self._harmful_flags)
@@ -132,6 +140,7 @@ class Columns:
         authors = float(self._first[high] - self._first[low])
         corrected = float(self._corrected[high] - self._corrected[low])
         distinct, excess = self._carried(low, high, observed, author_share)
+        crisis, distinct_crisis, harmful_crisis = self._worded(low, high)
         capped = observed - excess
         # What one author said too often is taken off in the measure that the correction gave it.
         weight = corrected / observed if observed else 0.0
@@ -143,6 +152,9 @@ class Columns:
             harmful=min(max(0.0, corrected - excess * max(0.0, weight)), authors),
             observed_harmful=capped,
             distinct_harmful=distinct,
+            crisis=crisis,
+            distinct_crisis=distinct_crisis,
+            harmful_crisis=harmful_crisis,
             toxic=float(self._toxic[high] - self._toxic[low]),
             followers=float(self._followers[high] - self._followers[low]),
         )
@@ -154,6 +166,21 @@ class Columns:
         posts = np.unique(self._rows["author"][low:high][harmful], return_counts=True)[1]
         most = max(1.0, author_share * observed)
         return len(posts), float(np.maximum(posts - most, 0.0).sum())
+
+    def _worded(self, low: int, high: int) -> tuple[float, int, int]:
+        """Author-hours with a crisis word, the authors of them, and those among these who are harmful in the window."""
+        spoken = low + np.flatnonzero(self._crisis[low:high])
+        if not len(spoken):
+            return 0.0, 0, 0
+        authors = self._rows["author"][spoken]
+        hours = (self._seconds[spoken] // 3600).astype(np.int64)
+        distinct = np.unique(authors)
+        harmful = np.unique(self._rows["author"][low:high][self._harmful_flags[low:high]])
+        return (
+            float(len(np.unique(np.stack((authors, hours)), axis=1).T)),
+            len(distinct),
+            len(np.intersect1d(distinct, harmful)),
+        )
 
     def _span(self, start: datetime, end: datetime) -> tuple[int, int]:
         low, high = np.searchsorted(self._seconds, (start.timestamp(), end.timestamp()), side="right")

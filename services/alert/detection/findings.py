@@ -29,5 +29,9 @@ class Findings:
     cold_limit: float = 0.0
     growth: tuple[Growth, ...] = ()
     """Harmful posts that have just taken off, the largest first."""
+    noticed: bool = False
+    """The counts by themselves are worth a notice; else it is a source that is silent, or a post that takes off."""
+    grave: tuple[str, int] | None = None
+    """Why orange is red at once: the threshold, and how many authors met it."""
     rung: Rung | None = None
     """The watch rules that hold the level."""

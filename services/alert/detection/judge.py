@@ -245,28 +245,43 @@ class Judge:
         longest = max(state.opened_by or timedelta(0), 3 * HOUR)
         heard = [item for item in measures if item.settings.length <= longest] if state.onset is not None else measures
         heard = heard or measures
-        calm = all(item.harmful_surprise < settings.gate.closes_below for item in heard)
+        closes = settings.gate.closes_below
+        calm = all(item.harmful_surprise < closes and item.crisis_surprise < closes for item in heard)
         passing = [item for item in heard if item.passes(settings)]
-        best = max(measures, key=lambda item: (item in passing, item.harmful_surprise, -item.settings.length))
+        harmed = [item for item in passing if item.passes_by_harm(settings)]
+        by_words = bool(passing) and not harmed
+        best = max(
+            measures,
+            key=lambda item: (
+                item in (passing if by_words else harmed),
+                item.crisis_surprise if by_words else item.harmful_surprise,
+                -item.settings.length,
+            ),
+        )
         volume = max(measures, key=lambda item: (item.volume_surprise, -item.settings.length))
         loud = not passing and volume.volume_surprise >= settings.levels.buzz_surprise
         unusual = not passing and volume.volume_surprise >= settings.levels.grave_surprise
         neutral_crisis = unusual and self._main_story_is_grave(columns, volume)
         at_once, why = self._at_once(columns, baseline, passing)
+        if by_words:
+            why = "gate.crisis_authors"
         notice = any(
             item.z >= settings.levels.yellow_z
             and item.share_is_high
             and item.count.distinct_harmful >= settings.levels.yellow_authors
             for item in heard
         )
+        grave = self._grave(columns, passing)
         return Findings(
+            noticed=notice,
+            grave=grave,
             signals=Signals(
                 passes=bool(passing) or neutral_crisis,
                 at_once=at_once,
                 calm=calm and not neutral_crisis,
                 notice=notice,
-                z=max((item.z for item in passing), default=0.0),
-                grave=self._grave(columns, passing),
+                z=max((item.z for item in harmed), default=0.0),
+                grave=grave is not None,
                 passed_by=min(
                     (item.settings.length for item in passing),
                     default=volume.settings.length if neutral_crisis else None,
@@ -305,7 +320,7 @@ class Judge:
         """Whether no second evaluation is needed, and the threshold that says so."""
         levels, gate = self._settings.levels, self._settings.gate
         for item in passing:
-            if item.harmful_surprise >= gate.at_once:
+            if item.harmful_surprise >= gate.at_once and item.passes_by_harm(self._settings):
                 return True, "gate.at_once"
         for item in passing:
             view = columns.view(item.count.start, item.count.end)
@@ -317,8 +332,8 @@ class Judge:
                 return True, "levels.crisis_authors"
         return False, None
 
-    def _grave(self, columns: Columns, passing: Sequence[WindowMeasure]) -> bool:
-        """Press among the harmful, or a safety or legal risk from several authors."""
+    def _grave(self, columns: Columns, passing: Sequence[WindowMeasure]) -> tuple[str, int] | None:
+        """Press among the harmful, or a safety or legal risk from several authors: the threshold, and how many authors."""
         levels = self._settings.levels
         for item in passing:
             view = columns.view(item.count.start, item.count.end)
@@ -327,6 +342,8 @@ class Judge:
                 view.authors(harmful & view.has(PRESS)),
                 view.authors(harmful & view.speaks_of(levels.grave_kinds)),
             )
-            if press >= levels.press_authors or risky >= levels.grave_authors:
-                return True
-        return False
+            if press >= levels.press_authors:
+                return "levels.press_authors", press
+            if risky >= levels.grave_authors:
+                return "levels.grave_authors", risky
+        return None

@@ -52,6 +52,10 @@ class WindowMeasure:
     toxicity: float
     """T, 0–1."""
     score: float
+    crisis_expected: Expected
+    """Authors with a crisis word."""
+    crisis_surprise: float
+    """S_C; 0 where too few use one to matter."""
 
     @property
     def z(self) -> float:
@@ -69,12 +73,30 @@ class WindowMeasure:
         return self.share >= self.own_share
 
     def passes(self, settings: DetectionSettings) -> bool:
-        """True where it would open the gate."""
+        """True where it would open the gate, by harm or by crisis words."""
+        return self.passes_by_harm(settings) or self.passes_by_words(settings)
+
+    def passes_by_words(self, settings: DetectionSettings) -> bool:
+        """True where crisis words open the gate: so many authors have not used one by chance, and enough of them mean harm."""
+        return words_pass(self.count, self.crisis_surprise, self.settings, settings)
+
+    def passes_by_harm(self, settings: DetectionSettings) -> bool:
+        """True where harmful mentions open the gate."""
         return (
             self.harmful_surprise >= self.settings.surprise
             and self.count.distinct_harmful >= settings.gate.harmful_authors
             and self.share_is_high
         )
+
+
+def words_pass(count: WindowCount, surprise: float, window: WindowSettings, settings: DetectionSettings) -> bool:
+    """The gate's second way in, for what the classifier half misses: `S_C` and `gate.crisis_authors`, and a share that means harm."""
+    gate = settings.gate
+    return (
+        surprise >= window.surprise
+        and count.distinct_crisis >= gate.crisis_authors
+        and count.harmful_crisis >= max(settings.levels.crisis_authors, gate.crisis_share * count.distinct_crisis)
+    )
 
 
 def measure(
@@ -90,6 +112,11 @@ def measure(
     surprise = count_surprise(count.observed_harmful, harmful.mean, harmful.variance)
     volume = count_surprise(count.authors, authors.mean, authors.variance)
     share = share_surprise(count.observed_harmful, count.authors, baseline.share, SHARE_CONCENTRATION)
+    worded = Expected(0.0, 0.0)
+    crisis = 0.0
+    if count.distinct_crisis >= min(settings.levels.crisis_authors, settings.gate.crisis_authors):
+        worded = baseline.expect_crisis(count.start, instant, gone)
+        crisis = count_surprise(count.crisis, worded.mean, worded.variance)
     before = (
         columns.count(count.start, window.length, share_of_one).observed_harmful
         if window.length <= _LONGEST_COMPARED
@@ -101,7 +128,8 @@ def measure(
         reach = min(1.0, log10(1 + count.followers / baseline.daily_followers) / 2)
     toxic_share = count.toxic / count.observed_harmful if count.observed_harmful else 0.0
     toxicity = min(max((toxic_share - baseline.toxic_share) / 0.2, 0.0), 1.0)
-    evidence = min(surprise, 12.0) + 0.5 * min(share, 8.0) + 0.25 * min(volume, 8.0)
+    telling = max(surprise, crisis) if words_pass(count, crisis, window, settings) else surprise
+    evidence = min(telling, 12.0) + 0.5 * min(share, 8.0) + 0.25 * min(volume, 8.0)
     return WindowMeasure(
         settings=window,
         count=count,
@@ -114,6 +142,8 @@ def measure(
         growth=growth,
         reach=reach,
         toxicity=toxicity,
+        crisis_expected=worded,
+        crisis_surprise=crisis,
         score=100 * (1 - exp(-evidence / 8)) * _weight(growth, reach, toxicity),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.alert.detection.engagement import Growth
 from services.alert.detection.findings import Findings
+from services.alert.detection.phrases import count, french_count, french_moment, french_number, moment, number, several
 from services.alert.detection.silence import Watched
 from services.alert.detection.state import BrandState, News, NewsKind, Reason, SilentSource
 from services.alert.detection.voices import Quotes, shorten
@@ -36,22 +37,26 @@ def news_of(findings: Findings, watched: Watched, state: BrandState, quotes: Quo
 
 def silent_reason(item: SilentSource) -> Reason:
     """Since when a source says nothing."""
+    usual = item.expected
+    habit_fr, habit_en = ", contre son habitude", ", against its habit"
+    if usual is not None:
+        habit_fr = f", où l'on attendait {french_number(usual)} {several(usual, 'mention', 'mentions')}"
+        habit_en = f", when {number(usual)} {'mention' if usual == 1 else 'mentions'} were to be expected"
     return Reason(
-        fr=f"La source {item.source} ne dit plus rien depuis {item.since:%d.%m. %H:%M} UTC, contre son habitude.",
-        en=f"The source {item.source} has said nothing since {item.since:%d.%m. %H:%M} UTC, against its habit.",
+        fr=f"La source {item.source} ne dit plus rien depuis le {french_moment(item.since)}{habit_fr}.",
+        en=f"The source {item.source} has said nothing since {moment(item.since)}{habit_en}.",
     )
 
 
 def grown_reason(item: Growth, quotes: Quotes) -> Reason:
     """Which post takes off."""
     said = quotes([item.mention_id]).get(item.mention_id)
-    text = f"« {shorten(said.text)} »" if said else ""
-    english = f"“{shorten(said.text)}”" if said else ""
-    by_fr = f" de {said.author}" if said and said.author else ""
+    text = f" : « {shorten(said.text)} »" if said and said.text else ""
+    english = f": “{shorten(said.text)}”" if said and said.text else ""
+    by_fr = f" signé {said.author}" if said and said.author else ""
     by_en = f" by {said.author}" if said and said.author else ""
+    reactions, limit = item.reactions, round(item.limit)
     return Reason(
-        fr=f"Un message nuisible{by_fr} s'envole : {item.reactions} réactions, seuil {item.limit:.0f} {text}".rstrip()
-        + ".",
-        en=f"A harmful post{by_en} takes off: {item.reactions} reactions, the limit is {item.limit:.0f} {english}".rstrip()
-        + ".",
+        fr=f"Un message nuisible{by_fr} s'envole, avec {french_count(reactions)} réactions (seuil : {french_count(limit)}){text}.",
+        en=f"A harmful post{by_en} takes off, with {count(reactions)} reactions (the limit is {count(limit)}){english}.",
     )

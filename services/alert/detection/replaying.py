@@ -8,7 +8,7 @@ two days, an entry an author and hour for the weeks of the baseline.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -44,6 +44,10 @@ SETTLED = timedelta(minutes=1)
 """A line must have been received this long after an instant for the instant to be judged."""
 
 
+_SAYS: Mapping[bool, Callable[[str], bool]] = {True: lambda _text: True, False: lambda _text: False}
+"""The search for crisis words costs more than all else that is done to a mention, so it is done once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One mention of one brand, as it came."""
@@ -73,6 +77,8 @@ class Replay:
         self._profiles = brands or {}
         self._brands: dict[str, _BrandReplay] = {}
         self._clock: datetime | None = None
+        self._due = datetime.min.replace(tzinfo=UTC)
+        """Up to here nothing is due that was not judged already."""
 
     def take(self, item: Heard) -> Iterator[Judgement]:
         """Judge what became due before this mention came, take it in, and say whether a watch rule rang.
@@ -91,8 +97,10 @@ class Replay:
     def until(self, moment: datetime) -> Iterator[Judgement]:
         """Judge what is due when `moment` has come."""
         before, self._clock = self._clock, moment if self._clock is None else max(self._clock, moment)
-        if before is None:
+        # Nearly every mention comes before the next instant is due; that is found out without a generator's work.
+        if before is None or moment <= self._due:
             return
+        self._due = _next_due(moment)
         for instant in _instants(before, moment):
             for brand in sorted(self._brands):
                 judgement = self._brands[brand].judge(instant)
@@ -100,6 +108,13 @@ class Replay:
                     yield judgement
             if not any(item.busy(instant) for item in self._brands.values()):
                 break
+
+
+def _next_due(received: datetime) -> datetime:
+    """The latest receipt at which no instant becomes due after those that `received` made due."""
+    step = INSTANT.total_seconds()
+    number = -int(-(received - SETTLED).timestamp() // step)
+    return datetime.fromtimestamp(number * step, UTC) + SETTLED
 
 
 def _instants(after: datetime, received: datetime) -> Iterator[datetime]:
@@ -157,7 +172,8 @@ class _BrandReplay:
             # An observation of its reactions, whatever the revision.
             version, observation = known[0], replace(known[1], engagement=observation.engagement)
         held[observation.mention_id] = (version, observation)
-        self._mark(hour, observation)
+        says = _SAYS[self.speaks_of_crisis(observation.text)]
+        self._mark(hour, observation, says)
         self.dirty.add(hour)
         self.stale.add(hour)
         if received - hour > OBSERVED - 2 * HOUR:
@@ -165,9 +181,9 @@ class _BrandReplay:
         if known is not None or hour not in self.tallies:
             self.tallies[hour] = HourTally(hour)
             for _, other in held.values():
-                self._tally(other)
+                self._tally(other, self.speaks_of_crisis)
         else:
-            self._tally(observation)
+            self._tally(observation, says)
         return None if item.teaches_only or not self.rules else self._ring(observation, item, received)
 
     def _ring(self, observation: Observation, item: Heard, now: datetime) -> Judgement | None:
@@ -193,15 +209,15 @@ class _BrandReplay:
             evidence={"decided": decided_by_rules(rung), "watch": rung_evidence(rung)},
         )
 
-    def _mark(self, hour: datetime, observation: Observation) -> None:
+    def _mark(self, hour: datetime, observation: Observation, speaks_of_crisis: Callable[[str], bool]) -> None:
         if observation.wakes and observation.counts(self.rates):
-            self.marked[hour][observation.mention_id] = mark(observation, self.rates, self.speaks_of_crisis)
+            self.marked[hour][observation.mention_id] = mark(observation, self.rates, speaks_of_crisis)
         else:
             self.marked[hour].pop(observation.mention_id, None)
 
-    def _tally(self, observation: Observation) -> None:
+    def _tally(self, observation: Observation, speaks_of_crisis: Callable[[str], bool]) -> None:
         if observation.counts(self.rates):
-            self.tallies[start_of_hour(observation.at)].add(observation, self.rates, self.speaks_of_crisis)
+            self.tallies[start_of_hour(observation.at)].add(observation, self.rates, speaks_of_crisis)
 
     def busy(self, instant: datetime) -> bool:
         """Is there anything to judge at `instant`: a level, a confirmation to wait for, or a mention in the last day?"""

@@ -124,9 +124,10 @@ def watch_sources(
         if gap < silence.at_least or gap < silence.times_longest * habit.longest_gap:
             continue
         mean = _expected_since(at_latest, instant, habit)
-        if silence_surprise(mean, habit.dispersion * mean) >= silence.surprise:
+        surprise = silence_surprise(mean, habit.dispersion * mean)
+        if surprise >= silence.surprise:
             newly.append(source)
-            silent.append(SilentSource(source=source, since=last))
+            silent.append(SilentSource(source=source, since=last, expected=round(mean, 1), surprise=round(surprise, 2)))
     if not (newly or back):
         return Watched(state)
     changed = state.model_copy(update={"silent": tuple(silent), "silences": (*state.silences, *over)[-MOST_INTERVALS:]})

@@ -55,6 +55,10 @@ class SilentSource(BaseModel):
 
     source: str
     since: Instant
+    expected: float | None = None
+    """Mentions that it usually has in such a time, when it was found silent."""
+    surprise: float | None = None
+    """−log10 of how unlikely the silence was then."""
 
 
 class TakenOff(BaseModel):

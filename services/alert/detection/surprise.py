@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import exp, log, log10
 
 import numpy as np
-from scipy.special import betainc, gammainc, gammaln, ndtri_exp
+from scipy.special import betainc, gammainc, gammaln, log_ndtr, ndtri_exp
 
 LARGEST = 300.0
 """Surprises end here; a double holds no smaller probability."""
@@ -61,6 +61,11 @@ def silence_surprise(mean: float, variance: float) -> float:
 def quantile(surprise: float) -> float:
     """The z whose upper normal tail is 10^−surprise: 3 for about 2.87, 7 for about 11.9."""
     return float(-ndtri_exp(-surprise * log(10))) if surprise > 0 else 0.0
+
+
+def surprise_of(z: float) -> float:
+    """The inverse of `quantile`: −log10 of the upper normal tail of z."""
+    return -float(log_ndtr(-z)) / log(10)
 
 
 def _surprise(tail: float) -> float:

@@ -133,7 +133,7 @@ def decided_by_rules(rung: Rung) -> dict[str, Any]:
         "value": rung.rings,
         "limit": 1,
         "silent_with": "no mention that meets the rule",
-        "silent_with_fr": "aucune mention qui remplit la règle",
+        "silent_with_fr": "aucune mention qui remplisse la règle",
     }
 
 

@@ -18,7 +18,7 @@ def test_a_harmful_post_with_thirty_thousand_reactions_is_orange_at_once_and_say
     judgements = walk([*CALM, post], HISTORY, hours=1)
     assert events(judgements) == ["opened orange"]
     found = next(item for item in judgements if item.event)
-    assert "30000 reactions" in found.reasons[0].en
+    assert "30,000 reactions" in found.reasons[0].en
     assert "Look at this jar" in found.reasons[0].en
     assert found.evidence["decided"]["threshold"] == "engagement.serious_gain"
     assert found.evidence["growing"][0]["mention"] == post.mention_id

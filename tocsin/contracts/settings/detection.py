@@ -80,6 +80,10 @@ class GateSettings(Settings):
     """`S_N` below which an evaluation is calm again."""
     harmful_authors: Annotated[int, Field(ge=1)] = 8
     """Distinct authors with a harmful mention, at least."""
+    crisis_authors: Annotated[int, Field(ge=1)] = 8
+    """Or distinct authors with a crisis word (`crisis_words`), as far beyond what is usual as a window's surprise asks."""
+    crisis_share: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """And this share of them harmful, at least `levels.crisis_authors`: a cheerful word that begins like one rings nothing."""
     confirmed_after: Duration = timedelta(minutes=15)
     """When the second evaluation comes."""
     author_share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
