@@ -22,6 +22,7 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.linear_model import SGDClassifier
 
 from models.batches import encode
+from models.calibration import raw_outputs
 from models.data import Example, training, validation
 from models.evaluate import sentiment_figures
 from models.sets import LINEAR_SETS, TARGET
@@ -38,7 +39,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument(
-        "--work-folders", type=Path, nargs="+", required=True, help="where models/train.py left best.pt"
+        "--work-folders", type=Path, nargs="+", required=True, help="where train.py left best.pt, or folders of export"
     )
     parser.add_argument("--linear", type=float, default=0.0, help="weight of the linear model beside the networks")
     parser.add_argument(
@@ -100,8 +101,13 @@ def linear_scores(examples: list[Example], asked: Sequence[str]) -> Scores:
     return answers
 
 
-def network_scores(work: Path, texts: Sequence[str], temperature: float) -> Scores:
-    """Log-probabilities of one network."""
+def network_scores(work: Path, texts: Sequence[str], temperature: float, threads: int = 1) -> Scores:
+    """Log-probabilities of one network; an exported folder's are calibrated by its own temperature, its linear table included."""
+    if (work / "model.onnx").exists():
+        own = json.loads((work / "config.json").read_text(encoding="utf-8"))["temperatures"]["sentiment"]
+        answers = raw_outputs(work, texts, threads)["sentiment"].astype(np.float64)
+        calibrated: Scores = log_softmax(answers / own, axis=1)
+        return calibrated
     network, tokenizer = saved_network(work)
     logits = sentiment_scores(network, encode(tokenizer, texts)).astype(np.float64)
     found: Scores = log_softmax(logits / temperature, axis=1)
@@ -125,7 +131,7 @@ def run(chosen: argparse.Namespace) -> None:
     torch.set_num_threads(chosen.threads)
     examples, checked = training(chosen.data), validation(chosen.data)
     texts = [*asked_texts(examples, chosen.texts, np.random.default_rng(0)), *(e.text for e in checked)]
-    parts = [network_scores(work, texts, chosen.temperature) for work in chosen.work_folders]
+    parts = [network_scores(work, texts, chosen.temperature, chosen.threads) for work in chosen.work_folders]
     together = np.mean(parts, axis=0)
     for work, part in zip(chosen.work_folders, parts, strict=True):
         print(work.name, json.dumps(sentiment_figures(checked, part[-len(checked) :].argmax(1).tolist())))

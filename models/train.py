@@ -124,11 +124,11 @@ def beginning(chosen: argparse.Namespace, rows: Sequence[int], examples: list[Ex
             return Network(pretrained)
     if (chosen.start / "best.pt").exists():
         network = saved_network(chosen.start)[0]
-        if pretrained is not None:
-            put_back(network.backbone, pretrained)
-        return network
-    network = shipped_network(chosen.start / "model.onnx")
-    set_biases(network, examples)
+    else:
+        network = shipped_network(chosen.start / "model.onnx")
+        set_biases(network, examples)
+    if pretrained is not None:
+        put_back(network.backbone, pretrained)
     return network
 
 

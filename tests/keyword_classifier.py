@@ -12,7 +12,7 @@ class KeywordClassifier:
 
     name = "keywords"
     revision = "1"
-    thresholds = Thresholds(risk=0.5, relevance=0.2, toxicity=0.5, kinds=0.5)
+    thresholds = Thresholds(risk=0.5, relevance=0.2, toxicity=0.5, kinds={})
     harmful_rates: Mapping[str, HarmfulRate] = {"default": HarmfulRate(tpr=1.0, fpr=0.0)}
 
     def __init__(self) -> None:

@@ -69,7 +69,7 @@ def test_kinds_are_above_their_threshold_and_the_most_probable_comes_first(class
     for labels in classifier.classify([*TEXTS, "Boycott this company, stop buying from them"]):
         scores = [score for _, score in labels.kinds]
         assert scores == sorted(scores, reverse=True)
-        assert all(score >= classifier.thresholds.kinds for score in scores)
+        assert all(score >= classifier.thresholds.kinds[kind] for kind, score in labels.kinds)
 
 
 def test_copies_get_the_same_labels(classifier: Classifier) -> None:

@@ -90,7 +90,11 @@ def test_an_unreadable_config_is_named(folder: Path, content: str) -> None:
         (lambda c: c["kinds"].pop(), "differing: misinformation"),
         (lambda c: c["temperatures"].pop("risk"), "temperatures.risk is missing or no sensible number"),
         (lambda c: c["temperatures"].update(risk=0), "temperatures.risk is missing or no sensible number"),
-        (lambda c: c["thresholds"].update(kinds=7), "thresholds.kinds is missing or no sensible number"),
+        (lambda c: c["thresholds"].update(kinds=7), "thresholds.kinds.misinformation is missing or no sensible number"),
+        (
+            lambda c: c["thresholds"].update(kinds={"legal": 0.5}),
+            "thresholds.kinds.boycott_call, thresholds.kinds.product",
+        ),
         (lambda c: c["harmful_rates"].pop("default"), "harmful_rates.default"),
         (lambda c: c.update(embedding_width=7), "embedding has 384, not 7"),
     ],

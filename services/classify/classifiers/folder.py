@@ -92,12 +92,21 @@ def _read(folder: Path, config: Mapping[str, Any]) -> NetworkFolder:
         sentiments=tuple(config["sentiments"]),
         kinds=tuple(config["kinds"]),
         temperatures={str(head): float(value) for head, value in config["temperatures"].items()},
-        thresholds=Thresholds(**{name: float(value) for name, value in config["thresholds"].items()}),
+        thresholds=_thresholds(config["thresholds"], config["kinds"]),
         rates={k: HarmfulRate(float(v["tpr"]), float(v["fpr"])) for k, v in config["harmful_rates"].items()},
         pad=int(config["pad_id"]),
         width=int(config["embedding_width"]),
         maximum_length=int(config["maximum_length"]),
     )
+
+
+def _thresholds(given: Mapping[str, Any], kinds: list[str]) -> Thresholds:
+    """The thresholds; a folder written before each kind had its own says one number for all."""
+    of_kinds = given["kinds"]
+    if not isinstance(of_kinds, Mapping):
+        of_kinds = dict.fromkeys(kinds, of_kinds)
+    single = {name: float(value) for name, value in given.items() if name != "kinds"}
+    return Thresholds(**single, kinds={str(kind): float(value) for kind, value in of_kinds.items()})
 
 
 def _check_labels(folder: Path, found: NetworkFolder) -> None:
@@ -119,8 +128,11 @@ def _check_numbers(folder: Path, found: NetworkFolder) -> None:
     bad = [f"temperatures.{head}" for head in heads if not 0 < found.temperatures.get(head, math.nan) < math.inf]
     bad += [
         f"thresholds.{name}"
-        for name in ("risk", "relevance", "toxicity", "kinds")
+        for name in ("risk", "relevance", "toxicity")
         if not 0 <= getattr(found.thresholds, name) <= 1
+    ]
+    bad += [
+        f"thresholds.kinds.{kind}" for kind in found.kinds if not 0 <= found.thresholds.kinds.get(kind, math.nan) <= 1
     ]
     bad += [name for name in ("width", "maximum_length") if getattr(found, name) < 1]
     if "default" not in found.rates:

@@ -46,6 +46,7 @@ class OnnxClassifier:
         self._tokenizer.enable_truncation(found.maximum_length)
         self._found = found
         self._budget = token_budget
+        self._least = [found.thresholds.kinds[kind] for kind in found.kinds]
         temperatures = [found.temperatures[head] for head in _SINGLE] + [found.temperatures["kinds"]] * len(found.kinds)
         self._cooling: NDArray[np.float32] = np.array(temperatures, np.float32)
         _check_graph(folder, found, self._session, self._tokenizer)
@@ -113,7 +114,11 @@ class OnnxClassifier:
         ]
 
     def _kinds_above(self, scores: list[float]) -> tuple[tuple[str, float], ...]:
-        above = [(k, s) for k, s in zip(self._found.kinds, scores, strict=True) if s >= self._found.thresholds.kinds]
+        above = [
+            (kind, score)
+            for kind, score, least in zip(self._found.kinds, scores, self._least, strict=True)
+            if score >= least
+        ]
         return tuple(sorted(above, key=lambda pair: -pair[1]))
 
 

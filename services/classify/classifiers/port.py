@@ -41,7 +41,8 @@ class Thresholds:
     """Chosen so that at most one calm mention in ten is let through."""
     relevance: float
     toxicity: float
-    kinds: float
+    kinds: Mapping[str, float]
+    """Of each kind of risk; empty for a network that names none."""
 
 
 @dataclass(frozen=True, slots=True)

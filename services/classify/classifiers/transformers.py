@@ -79,7 +79,7 @@ class TransformersClassifier:
     @property
     def thresholds(self) -> Thresholds:
         """The even ones: nothing was measured for this network."""
-        return Thresholds(risk=0.5, relevance=0.5, toxicity=0.5, kinds=0.5)
+        return Thresholds(risk=0.5, relevance=0.5, toxicity=0.5, kinds={})
 
     @property
     def harmful_rates(self) -> Mapping[str, HarmfulRate]:
