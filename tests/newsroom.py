@@ -160,6 +160,10 @@ class Newsroom:
         """Another judgement of an open incident."""
         return self.command(incident_id, ChangeLevel(self._judged(level, reasons)))
 
+    def judged_again(self, incident_id: uuid.UUID, judged: Judged) -> Incident:
+        """Another judgement, with evidence of its own."""
+        return self.command(incident_id, ChangeLevel(judged))
+
     def ring(self, incident_id: uuid.UUID) -> Incident:
         """The timer of the next step goes off now."""
         return self.command(incident_id, StepDue())

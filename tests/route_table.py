@@ -218,5 +218,6 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/incidents/{incident_id}", R, of_brand=True),
     Door("POST", "/incidents/{incident_id}/acknowledge", A, of_brand=True),
     Door("POST", "/incidents/{incident_id}/resolve", A, of_brand=True),
+    Door("POST", "/incidents/{incident_id}/command", A, of_brand=True, form={"command": "escalate"}),
     Door("POST", "/sign-out", R),
 )

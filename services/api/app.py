@@ -32,6 +32,7 @@ from services.api.routes import (
     corrections,
     declaring,
     drills,
+    incident_buttons,
     incident_commands,
     incidents,
     mentions,
@@ -145,6 +146,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description())
     app.include_router(pages.router)
+    app.include_router(incident_buttons.router)
     app.include_router(rota.router)
     app.include_router(declaring.router)
     app.include_router(settings_page.router)

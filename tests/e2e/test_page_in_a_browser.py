@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.alert.protocol.commands import Escalate
 from services.api.app import create_app
 from tests.browser import Browser
 from tests.newsroom import CONFIGURATION, NOW, Newsroom
@@ -127,6 +128,42 @@ def test_a_choice_that_is_being_made_is_not_taken_away_by_an_update(
     browser.evaluate("document.querySelector('select').blur()")
     browser.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     browser.wait_for("document.body.innerText.includes('CRISIS')")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everything_else_is_done_from_a_phone_too(
+    browser: Browser, database: Database, page: str, newsroom: Newsroom, width: int
+) -> None:
+    incident = newsroom.alarm(Level.RED)
+    browser.size(width, 844)
+    sign_in(browser, database, page)
+    for path in ("/on-call", "/drills", f"/incidents/{incident.id}"):
+        browser.open(f"{page}{path}")
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert "Drills" in browser.evaluate("document.querySelector('nav').innerText"), path
+    browser.click("#commands > summary")
+    browser.wait_for("document.querySelector('#command-silence').getBoundingClientRect().height > 0")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    # What somebody is writing outlives what the page hears meanwhile, and what is open stays open.
+    browser.evaluate("document.querySelector('#command-note textarea').value = 'The plant called.'")
+    newsroom.command(incident.id, Escalate("key:other"))
+    browser.evaluate(
+        "window.answered = 0; const real = fetch; window.fetch = (...a) => real(...a).finally(() => answered++)"
+    )
+    browser.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    browser.wait_for("answered > 0")
+    assert browser.evaluate("document.querySelector('#command-note textarea').value") == "The plant called."
+    browser.evaluate("document.querySelector('#command-note textarea').value = ''")
+    browser.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    browser.wait_for("document.querySelector('.timeline').innerText.includes('Marc')")
+    assert browser.evaluate("document.querySelector('#commands').open")
+    browser.click("#command-silence button")
+    browser.wait_for("document.body.innerText.includes('Léa Martin silenced the calls.')")
+    with database.read() as session:
+        found = incidents.find(session, incident.id)
+    assert found is not None
+    assert found.silence is not None
+    assert browser.messages == []
 
 
 def test_hostile_words_run_nothing_and_turn_nothing_round(

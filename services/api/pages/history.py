@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from services.alert.protocol.closing import LONGEST_NOTE
 from services.alert.protocol.directory import Directory
@@ -37,6 +38,13 @@ class Call:
     channel: str
     at: datetime
     outcome: str
+    notification: UUID
+    """Of that last call."""
+
+    @property
+    def given_up(self) -> bool:
+        """True where it did not come through, and can be tried again."""
+        return self.outcome in ("rejected", "dead", "unknown")
 
 
 def happenings(events: Sequence[IncidentEvent], wording: Wording, directory: Directory) -> list[Happening]:
@@ -57,7 +65,11 @@ def calls(told: Sequence[NotificationStatus]) -> list[Call]:
         if notification.kind == "page":
             outcome = status.outcome.value if status.outcome else "waiting"
             last[notification.target, notification.channel] = Call(
-                notification.name, notification.channel, status.finished_at or notification.created_at, outcome
+                notification.name,
+                notification.channel,
+                status.finished_at or notification.created_at,
+                outcome,
+                notification.id,
             )
     return list(last.values())
 

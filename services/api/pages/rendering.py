@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.api.pages.loudness import marked_text, reactions, safe_link, shown_name, shown_text
 from services.api.pages.wording import LANGUAGES, Wording, wording
 from tocsin.contracts.events import RiskKind
-from tocsin.contracts.incidents import Verdict
+from tocsin.contracts.incidents import Level, Verdict
 
 FOLDER = Path(__file__).parent
 
@@ -60,6 +60,7 @@ def _surroundings(words: Wording, now: datetime) -> Mapping[str, Any]:
         "marked_text": marked_text,
         "shown_name": shown_name,
         "verdicts": list(Verdict),
+        "levels": list(Level),
         "who": None,
         "form_token": None,
         "link": None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -17,6 +17,7 @@ from services.alert.room.answers import Request
 from services.api.commands import sees_incident
 from services.api.context import ApiContext
 from services.api.pages.charts import Chart, Slot, bar_chart
+from services.api.pages.command_menu import Menu, OtherIncident, menu_of
 from services.api.pages.crisis_room import room_values
 from services.api.pages.history import Call, Happening, actor_name, calls, happenings
 from services.api.pages.loudness import LoudMention, loudest, shown_text
@@ -41,6 +42,7 @@ _USUAL_DAYS = 14
 _USUAL_NEEDS = 5
 _LOUD_SHOWN = 6
 _LOUD_READ = 300
+_OTHERS_SHOWN = 20
 _BEFORE_ALARM = timedelta(hours=2)
 """Mentions from so long before the alarm are among the loudest, too: they are what rang it."""
 
@@ -60,6 +62,8 @@ class IncidentView:
     happenings: Sequence[Happening]
     room: Mapping[str, Any] | None = None
     """What is shown of its crisis room, once it has one."""
+    menu: Menu | None = None
+    """What else may be done with it, on its own page."""
 
     @property
     def waits(self) -> bool:
@@ -121,7 +125,10 @@ class PageReader:
     def incident_page(self, incident: Incident) -> BrandView:
         """The brand of one incident, with that incident, open or not."""
         status = next(iter(brands.board(self.session, [incident.brand])), None)
-        return self._brand(incident.brand, status, incident)
+        view = self._brand(incident.brand, status, incident)
+        if view.incident is None or not view.incident.may_act:
+            return view
+        return replace(view, incident=replace(view.incident, menu=self._menu(incident)))
 
     def _brand(self, brand: str, status: BrandStatus | None, incident: Incident | None) -> BrandView:
         settings = self.context.configuration.brand(brand)
@@ -208,6 +215,23 @@ class PageReader:
             calls=calls(notifications(self.session, incident.id)),
             happenings=happenings(incidents.events(self.session, incident.id), wording, directory),
             room=self._room(incident),
+        )
+
+    def _menu(self, incident: Incident) -> Menu:
+        open_states = [state for state in IncidentState if state.open]
+        others = incidents.list_incidents(
+            self.session, within=self.principal.brands, states=open_states, limit=_OTHERS_SHOWN
+        )
+        name = self.context.directory.brand_name
+        return menu_of(
+            incident,
+            self.now,
+            people=[(person.id, person.name) for person in self.context.configuration.people],
+            others=[
+                OtherIncident(other.id, name(other.brand), other.level, other.opened_at)
+                for other in others
+                if other.id != incident.id and other.exercise == incident.exercise
+            ],
         )
 
     def _answers(self, mention: FoundMention) -> list[OfferedAnswer]:

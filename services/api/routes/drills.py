@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from services.api.context import ApiContext, Context
+from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.permission import Reader
 from services.api.routes.pages import Words, remember_language
@@ -53,7 +54,7 @@ def list_drills(*, context: Context, _principal: Reader) -> DrillList:
 
 
 @page_router.get("/drills", response_class=HTMLResponse)
-def show_drills(*, context: Context, _principal: Reader, words: Words, request: Request) -> Response:
+def show_drills(*, context: Context, principal: Reader, words: Words, request: Request) -> Response:
     """The same for people."""
     now = context.clock.now()
     configured = context.configuration
@@ -66,6 +67,7 @@ def show_drills(*, context: Context, _principal: Reader, words: Words, request: 
         people=_everybody(context),
         zone=zone,
         form_token=form_token(token) if token else "",
+        who=actor_name(principal.actor, words, context.directory) if token else None,
     )
     response = HTMLResponse(html)
     remember_language(request, response)

@@ -27,7 +27,7 @@ from tocsin.storage import incidents
 router = APIRouter(include_in_schema=False)
 
 LANGUAGE_COOKIE = "tocsin_language"
-_NOTICES = ("acknowledged", "resolved", "stale", "illegal")
+_NOTICES = ("acknowledged", "resolved", "stale", "illegal", "done", "sent_again", "refused", "wrong")
 _REFUSALS = {412: "stale", 409: "illegal"}
 
 

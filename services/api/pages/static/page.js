@@ -19,14 +19,18 @@ function busy() {
   // Nobody's choice or text selection is taken out of their hands.
   const control = document.activeElement;
   const choosing = control && live.contains(control) && control.matches("select, input, textarea");
+  // Nor what somebody has begun to write, wherever they are looking now.
+  const written = [...live.querySelectorAll("textarea:not([readonly]), input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
   const selection = getSelection();
-  return choosing || (selection && !selection.isCollapsed && live.contains(selection.anchorNode));
+  return choosing || written || (selection && !selection.isCollapsed && live.contains(selection.anchorNode));
 }
 
 function show(html) {
   if (html === shown || busy()) return;
   const chosen = document.activeElement && live.contains(document.activeElement) ? path(document.activeElement) : null;
+  const opened = [...live.querySelectorAll("details[open][id]")].map((details) => details.id);
   live.innerHTML = html;
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   shown = html;
   if (chosen) live.querySelector(chosen)?.focus({ preventScroll: true });
   const now = levels();
@@ -37,6 +41,7 @@ function show(html) {
 
 function path(element) {
   const form = element.closest("form");
+  if (form?.id) return `#${form.id} ${element.localName}`;
   if (form) return `form[action="${form.getAttribute("action")}"] ${element.localName}`;
   return element.localName === "a" ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
 }
