@@ -177,7 +177,8 @@ class IncidentAnswer(Answer):
     id: UUID
     brand: str
     brands: tuple[str, ...] = Field(description="Every brand that it is about; `brand` is the first of them.")
-    main: bool = Field(description="False for a story that was split off.")
+    main: bool = Field(description="False for a story that was split off, and for an exercise.")
+    exercise: bool = Field(description="True for a drill; it counts in no figure.")
     state: IncidentState
     level: Level
     highest_level: Level
@@ -279,6 +280,7 @@ def _plain(incident: Incident) -> dict[str, Any]:
         "brand": incident.brand,
         "brands": incident.brands,
         "main": incident.main,
+        "exercise": incident.exercise,
         "state": incident.state,
         "level": incident.level,
         "highest_level": incident.highest_level,

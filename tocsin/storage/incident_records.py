@@ -34,13 +34,14 @@ def opened_between(session: Session, brand: str, since: datetime, until: datetim
 
 
 def active_between(session: Session, brand: str, since: datetime, until: datetime) -> list[Incident]:
-    """A brand's incidents that were open at some time from `since` to `until`, the oldest first."""
+    """A brand's incidents that were open at some time from `since` to `until`, the oldest first; no exercises."""
     still_open = [state.value for state in IncidentState if state.open]
     rows = session.scalars(
         select(IncidentTable.details)
         .where(
             IncidentTable.brand == brand,
             IncidentTable.opened_at < until,
+            ~IncidentTable.exercise,
             or_(IncidentTable.state.in_(still_open), IncidentTable.resolved_at >= since),
         )
         .order_by(IncidentTable.opened_at, IncidentTable.id)

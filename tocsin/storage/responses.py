@@ -48,7 +48,10 @@ def response_times(session: Session, brands: Collection[str], since: datetime, u
     rows = session.execute(
         select(IncidentTable.id, IncidentTable.brand, IncidentTable.opened_at, IncidentTable.details)
         .where(
-            IncidentTable.brand.in_(sorted(brands)), IncidentTable.opened_at >= since, IncidentTable.opened_at < until
+            IncidentTable.brand.in_(sorted(brands)),
+            IncidentTable.opened_at >= since,
+            IncidentTable.opened_at < until,
+            ~IncidentTable.exercise,
         )
         .order_by(IncidentTable.opened_at, IncidentTable.id)
     ).all()

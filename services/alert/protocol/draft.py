@@ -63,7 +63,10 @@ class Draft:
                 level=incident.level,
                 state=incident.state,
                 actor=actor,
-                data={name: value for name, value in data.items() if value is not None},
+                data={
+                    **{name: value for name, value in data.items() if value is not None},
+                    **({"exercise": True} if incident.exercise else {}),
+                },
             )
         )
 

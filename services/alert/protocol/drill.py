@@ -39,7 +39,7 @@ def begin(
     marked = {"exercise": True}
     return Decision(
         incident=decision.incident.model_copy(update={"main": False, **marked}),
-        events=decision.events,
+        events=tuple(event.model_copy(update={"data": {**event.data, **marked}}) for event in decision.events),
         notifications=tuple(
             notification.model_copy(update={"content": notification.content.model_copy(update=marked)})
             for notification in decision.notifications

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from datetime import datetime, timedelta
+from html import unescape
 from random import Random
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, select
 
+from services.alert.drills import ring_by_hand
 from services.alert.protocol.commands import Acknowledge, Resolve
 from services.alert.protocol.directory import Directory
 from services.alert.protocol.drill import begin
 from services.alert.protocol.policies import snapshot
+from services.api.pages.wording import wording
 from tests.newsroom import CONFIGURATION, NOW, KeyMaker, Newsroom
 from tests.records import classified, identifier
 from tocsin.clock import ManualClock
@@ -34,6 +37,7 @@ from tocsin.contracts.incidents import Level, Verdict
 from tocsin.storage import incidents, mentions, stories
 from tocsin.storage.database import Database
 from tocsin.storage.figures import count_spans, split_spans
+from tocsin.storage.incident_records import active_between
 from tocsin.storage.merging import Removed
 from tocsin.storage.tables.figures import HourFiguresTable, MentionStoryTable
 from tocsin.storage.tallies import Split
@@ -366,6 +370,34 @@ def test_exercises_and_what_went_on_elsewhere_are_in_no_figure_of_the_bell(
     assert get(client, reader, "/v1/alert-quality")["rung"] == 1
     (month,) = get(client, reader, "/v1/brands/acme/verdicts")["months"]
     assert (month["rung"], month["unjudged"], month["missed"]) == (1, 1, 0)
+
+
+def test_an_exercise_counts_in_no_figure_and_says_that_it_is_one(
+    client: TestClient, reader: Headers, newsroom: Newsroom, clock: ManualClock, database: Database
+) -> None:
+    real = newsroom.alarm(Level.ORANGE)
+    (drill,) = ring_by_hand(database, clock, CONFIGURATION, policy="default")
+    for incident_id in (real.id, drill):
+        newsroom.command(incident_id, Acknowledge(actor="person:lea", level=None))
+        newsroom.command(incident_id, Resolve(actor="person:lea", version=None, verdict=Verdict.CRISIS))
+    clock.move(60)
+    times = get(client, reader, "/v1/response-times")
+    assert [item["incident"] for item in times["incidents"]] == [str(real.id)]
+    assert times["acknowledge"]["incidents"] == 1
+    quality = get(client, reader, "/v1/alert-quality", brand="acme")
+    assert (quality["rung"], quality["precision"]) == (1, 1.0)
+    (month,) = get(client, reader, "/v1/brands/acme/verdicts")["months"]
+    assert (month["rung"], month["declared"]) == (1, 0)
+    with database.read() as session:
+        night = active_between(session, "acme", NOW - timedelta(hours=10), clock.now())
+        events = incidents.events(session, drill)
+    assert [incident.id for incident in night] == [real.id], "what a digest tells"
+    assert all(event.data["exercise"] for event in events)
+    told = get(client, reader, f"/v1/incidents/{drill}")
+    assert (told["exercise"], told["main"]) == (True, False)
+    assert get(client, reader, f"/v1/incidents/{real.id}")["exercise"] is False
+    page = client.get(f"/incidents/{drill}?lang=fr", headers={**reader, "Accept": "text/html"}).text
+    assert wording("fr").say("acknowledge.exercise") in unescape(page)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ def test_hostile_words_are_only_words(client: TestClient, reader: Headers, newsr
         assert not [name for _, attributes in tags.elements for name in attributes if name.startswith("on")]
         assert {form["action"] for form in tags.of("form")} <= {
             f"/incidents/{incident.id}/acknowledge",
+            f"/incidents/{incident.id}/command",
             f"/mentions/{loud.mention_id}/correction",
             "/sign-out",
         }
