@@ -81,6 +81,11 @@ class LastResort:
             self.look()
             stop.wait(LOOK_SECONDS)
 
+    @property
+    def away(self) -> bool:
+        """True where the database did not answer the last time that it was asked."""
+        return self._away_since is not None
+
     def look(self) -> int:
         """Ask the database once, and ring where it is time to; returns how many messages were tried."""
         try:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -20,12 +21,13 @@ from tocsin.access.verifying import KeyVerifier
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.cli.surroundings import ConfigurationFile, load_configuration, open_database, surroundings
 from tocsin.clock import SystemClock
-from tocsin.config import Environment
+from tocsin.config import Configuration, Environment
+from tocsin.observability.health import Health
 from tocsin.observability.logs import configure_logs, logger
 from tocsin.observability.routes import observability_routes
 from tocsin.process import Component, Surroundings, run_components, stop_on_signals
 from tocsin.storage.access import anybody_can_come_in
-from tocsin.storage.database import Database
+from tocsin.storage.database import Database, DatabaseUnavailable
 from tocsin.web import WebServer
 
 _log = logger(__name__)
@@ -66,16 +68,17 @@ def run(
     configuration = load_configuration(config)
     environment = Environment.read()
     configure_logs(process=str(service))
-    if upgrade:
-        database = open_database(configuration, environment)
-        database.upgrade()
-        if service in (Service.ALL, Service.API):
-            _tell_how_to_come_in(database)
-        database.close()
     stop = threading.Event()
     stop_on_signals(stop)
+    if service is Service.ALERT:
+        if not _await_database(configuration, environment, stop, upgrade=upgrade, port=port):
+            return
+    elif upgrade:
+        upgrade = not _upgrade(service, configuration, environment)
     if service is Service.ALL:
-        supervise(["--config", str(config)] if config else [], stop, port)
+        # Where the database is away, each service brings it up to date by itself: alert waits for it, the others are started anew.
+        options = [*(["--config", str(config)] if config else []), *([] if upgrade else ["--no-upgrade"])]
+        supervise(options, stop, port)
         return
     with surroundings(configuration, environment) as given:
         components = build(service, given, port=port, receive=receive)
@@ -83,6 +86,51 @@ def run(
             components,
             stop,
             drain_seconds=configuration.bus.drain_timeout.total_seconds() + 10,
+            beat=lambda: _end_with_supervisor(stop),
+        )
+
+
+def _upgrade(service: Service, configuration: Configuration, environment: Environment) -> bool:
+    """Bring the tables up to date; False where the database is away and what is run waits for it."""
+    with closing(open_database(configuration, environment)) as database:
+        try:
+            database.upgrade()
+        except DatabaseUnavailable as error:
+            if service is not Service.ALL or not database.is_postgresql:
+                raise
+            _log.warning("starting without the database", error=str(error))
+            return False
+        if service in (Service.ALL, Service.API):
+            _tell_how_to_come_in(database)
+    return True
+
+
+def _await_database(
+    configuration: Configuration, environment: Environment, stop: threading.Event, *, upgrade: bool, port: int | None
+) -> bool:
+    from services.alert.waiting import await_database
+
+    with closing(open_database(configuration, environment)) as database:
+        ask = database.upgrade if upgrade else database.now
+        if not database.is_postgresql:
+            # A file of this machine does not go away for a while; what is wrong with it is said at once.
+            ask()
+            return True
+
+        def web() -> list[Component]:
+            health = Health()
+            health.require("database", database.check)
+            settings = configuration.api
+            chosen = settings.alert_port if port is None else port
+            server = WebServer(health_app(health), settings.host, chosen, name="alert-web", health=health)
+            server.bind()
+            return [server]
+
+        return await_database(
+            ask,
+            configuration,
+            stop,
+            beside=web,
             beat=lambda: _end_with_supervisor(stop),
         )
 
@@ -152,11 +200,16 @@ def _verifier(given: Surroundings) -> KeyVerifier:
 
 def plain_app(given: Surroundings) -> FastAPI:
     """A web application with nothing but metrics and health."""
+    return health_app(given.health)
+
+
+def health_app(health: Health) -> FastAPI:
+    """The same, where there is nothing but a health yet."""
     from tocsin import problems
 
     app = FastAPI(title="Tocsin", docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
-    app.include_router(observability_routes(given.health))
+    app.include_router(observability_routes(health))
     return app
 
 
@@ -192,9 +245,7 @@ def supervise(options: Sequence[str], stop: threading.Event, port: int | None = 
         Service.API: ("--receive", *(("--port", str(port)) if port is not None else ())),
     }
     fleet = [
-        _Supervised(
-            service, [sys.executable, "-m", "tocsin.cli.main", "run", str(service), "--no-upgrade", *options, *more]
-        )
+        _Supervised(service, [sys.executable, "-m", "tocsin.cli.main", "run", str(service), *options, *more])
         for service, more in arguments.items()
     ]
     try:
