@@ -127,9 +127,12 @@ def written_value(form: Mapping[str, str]) -> SettingValue:
     """The setting that a form describes. Raises UnusableForm."""
     kind = form.get("kind", "")
     fields: dict[str, Any] = {"kind": kind}
-    for name in ("terms", "level", "name", "risk", "reach", *_TARGETS[:3]):
+    for name in ("terms", "level", "name", *_TARGETS[:3]):
         if form.get(name, "").strip():
             fields[name] = form[name].strip()
+    for name in ("risk", "reach"):
+        if form.get(name, "").strip():
+            fields[name] = _number(form[name].strip())
     for name in _LIST_FIELDS:
         items = [item.strip() for item in form.get(name, "").replace("\n", ",").split(",")]
         if any(items):
@@ -143,6 +146,16 @@ def written_value(form: Mapping[str, str]) -> SettingValue:
         field = ".".join(str(part) for part in first["loc"][1:])
         message = first["msg"].removeprefix("Value error, ")
         raise UnusableForm(f"{field}: {message}" if field else message) from error
+
+
+def _number(written: str) -> float | str:
+    """A form knows texts alone, and the schema takes no text for a number; what is none stays a text, and is refused there."""
+    if written.isascii() and written.isdecimal():
+        return int(written[:18])
+    try:
+        return float(written)
+    except ValueError:
+        return written
 
 
 def written_instant(written: str | None, zone: ZoneInfo) -> datetime | None:
