@@ -218,6 +218,11 @@ def withdraw_setting(desk: Desk) -> Callable[[], httpx.Response]:
     return lambda: desk.post(f"/v1/brands/acme/settings/{made}/withdraw", reason="over")
 
 
+def withdraw_setting_by_button(desk: Desk) -> Callable[[], httpx.Response]:
+    made = desk.post("/v1/brands/acme/settings", **SETTING).json()["id"]
+    return lambda: desk.press(f"/settings/{made}/withdraw", brand="acme", reason="over")
+
+
 SETTING: dict[str, Any] = {"setting": {"kind": "exclude", "terms": "aurora"}, "reason": "the lights", "ends": LATER}
 MENTION = f"/v1/mentions/{identifier('m1')}"
 RECIPES: dict[str, Recipe] = {
@@ -261,6 +266,7 @@ RECIPES: dict[str, Recipe] = {
     "POST /incidents/{incident_id}/room": by_button("room", command="draft_update"),
     "POST /incidents/{incident_id}/acknowledge": by_button("acknowledge", level="orange"),
     "POST /incidents/{incident_id}/resolve": by_button("resolve", verdict="false_alarm"),
+    "POST /incidents/{incident_id}/command": by_button("command", command="escalate"),
     "POST /v1/silences": lambda desk: lambda: desk.post("/v1/silences", brand="acme", until=LATER, reason="A sale."),
     "POST /v1/silences/{silence_id}/end": end_silence,
     "POST /statements": approve_holding,
@@ -276,6 +282,15 @@ RECIPES: dict[str, Recipe] = {
     "POST /on-call/{override_id}/end": end_override_by_button,
     "POST /v1/brands/{brand}/settings": lambda desk: lambda: desk.post("/v1/brands/acme/settings", **SETTING),
     "POST /v1/brands/{brand}/settings/{setting_id}/withdraw": withdraw_setting,
+    "POST /settings": lambda desk: (
+        lambda: desk.press(
+            "/settings", brand="acme", kind="exclude", terms="aurora", reason="x", ends="2026-03-12T22:40"
+        )
+    ),
+    "POST /settings/{setting_id}/withdraw": withdraw_setting_by_button,
+    "POST /mentions/{mention_id}/correction": lambda desk: (
+        lambda: desk.press(f"{MENTION.removeprefix('/v1')}/correction", brand="acme", **{"is": "harmless"})
+    ),
     "POST /v1/feeds": lambda desk: lambda: desk.post("/v1/feeds", schedule="always"),
     "POST /v1/feeds/{feed_id}/revoke": revoke_feed,
 }
