@@ -166,7 +166,9 @@ class Browser:
                 found: dict[str, Any] = answer["result"]
                 return found
             if answer.get("method") in {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}:
-                self.messages.append(answer)
+                # Only a remark: a click that comes before the page has placed the cursor by itself, for one.
+                if answer["params"].get("entry", {}).get("level") not in {"verbose", "info"}:
+                    self.messages.append(answer)
             if answer.get("method") == "Page.javascriptDialogOpening":
                 raise BrowserTrouble("the page opened a dialog: somebody's words ran as a script")
 
