@@ -42,6 +42,7 @@ os.dup2(answers, 4)
 os.execvp(sys.argv[3], sys.argv[3:])
 """
 _PATIENCE = 30.0
+_TOLD = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 
 @pytest.fixture
@@ -52,6 +53,11 @@ def browser() -> Iterator[Browser]:
         missing("chromium", "no browser on the PATH (Debian: chromium)")
     with Browser(str(program)) as opened:
         yield opened
+
+
+def _is_a_remark(told: dict[str, Any]) -> bool:
+    """Whether it is no trouble: that a click came before the page placed the cursor by itself, for one."""
+    return told["params"].get("entry", {}).get("level") in {"verbose", "info"}
 
 
 class BrowserTrouble(AssertionError):
@@ -165,10 +171,8 @@ class Browser:
                     raise BrowserTrouble(f"{method}: {answer['error']['message']}")
                 found: dict[str, Any] = answer["result"]
                 return found
-            if answer.get("method") in {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}:
-                # Only a remark: a click that comes before the page has placed the cursor by itself, for one.
-                if answer["params"].get("entry", {}).get("level") not in {"verbose", "info"}:
-                    self.messages.append(answer)
+            if answer.get("method") in _TOLD and not _is_a_remark(answer):
+                self.messages.append(answer)
             if answer.get("method") == "Page.javascriptDialogOpening":
                 raise BrowserTrouble("the page opened a dialog: somebody's words ran as a script")
 
