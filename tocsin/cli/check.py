@@ -44,7 +44,7 @@ class _HistoryWithOrWithoutDays(TyperCommand):
     """Lets `--history` stand alone, and before a number or a file."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        following = [*args[1:], ""]
+        following = [*args, ""][1:]
         completed = [
             f"{arg}={HISTORY_DAYS}" if arg == "--history" and not after.isdigit() else arg
             for arg, after in zip(args, following, strict=True)
