@@ -384,7 +384,6 @@ def live(database: Database, lives: int, steps_each: int) -> None:
         settings=settings(
             max_examples=lives,
             stateful_step_count=steps_each,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

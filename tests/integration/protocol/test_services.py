@@ -413,7 +413,7 @@ def hostile_delivery(text: str, name: str) -> Any:
 SAFE = delivery(page(next_names=("x",), first_step={"fr": "x"}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=HOSTILE, name=HOSTILE)
 def test_no_text_adds_markup_a_link_or_a_header_to_mail(text: str, name: str) -> None:
     def structure_of(given: Any) -> tuple[list[Any], list[Any], list[str]]:
@@ -433,7 +433,7 @@ def test_no_text_adds_markup_a_link_or_a_header_to_mail(text: str, name: str) ->
     assert structure_of(hostile_delivery(text, name)) == structure_of(SAFE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=HOSTILE, name=HOSTILE)
 def test_no_text_adds_a_verb_to_a_call(text: str, name: str) -> None:
     given_delivery = hostile_delivery(text, name)
@@ -444,7 +444,7 @@ def test_no_text_adds_a_verb_to_a_call(text: str, name: str) -> None:
     assert not set(actions[0]["text"]) & set("<>")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=HOSTILE, name=HOSTILE)
 def test_no_text_is_read_as_markup_by_slack_teams_or_pagerduty(text: str, name: str) -> None:
     given_delivery = hostile_delivery(text, name)
@@ -462,7 +462,7 @@ def test_no_text_is_read_as_markup_by_slack_teams_or_pagerduty(text: str, name: 
         assert "://" not in words
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=HOSTILE, name=HOSTILE)
 @example(text="0.AA0", name="x")  # a word behind the dot that goes on with a figure
 @example(text="a.bc_d", name="x.yz_")

@@ -162,5 +162,5 @@ class Protocol(RuleBasedStateMachine):
         assert len(self.incident.timers) <= 1
 
 
-Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 TestProtocol = Protocol.TestCase
