@@ -17,15 +17,14 @@ import yaml
 from pydantic import SecretStr, ValidationError, model_validator
 
 from tocsin import yaml_places
-from tocsin.contracts.settings.base import IDENTIFIER_PATTERN, Settings
+from tocsin.contracts.settings.base import Settings
 from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.bus import BusSettings
-from tocsin.contracts.settings.channels import PHONE_PATTERN, ChannelSettings
+from tocsin.contracts.settings.channels import ChannelSettings
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.contracts.settings.escalating import two_who_escalate
 from tocsin.contracts.settings.privacy import PrivacySettings
 from tocsin.contracts.settings.protocol import (  # fmt: skip
-    TARGET_PATTERN,
     DrillSettings,
     PersonSettings,
     PolicySettings,
@@ -48,16 +47,11 @@ from tocsin.contracts.settings.services import (
 )
 from tocsin.contracts.settings.sources import SourceSettings
 from tocsin.holiday_calendars import unknown_holidays
+from tocsin.mistakes import in_words
 
 CONFIGURATION_FILE = "tocsin.yaml"
 CONTACTS = {"sms": "phone", "call": "phone", "mail": "mail", "slack": "slack"}
 """What a person who is rung on a channel of that kind must have."""
-_FORMS = {
-    TARGET_PATTERN: "write whom to ring as 'person:…', 'schedule:…' or 'channel:…', with an id that is there",
-    PHONE_PATTERN: "is no telephone number; write it with its country and without spaces, such as '+33612345678'",
-    IDENTIFIER_PATTERN: "is no id; use lower-case letters, digits, '-' and '_', and begin with a letter or a digit",
-}
-"""What is said where a text has not the form that a pattern asks for."""
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
@@ -110,7 +104,7 @@ class Configuration(Settings):
             *self._missing_references(),
             *self._missing_in_the_room(),
             *self._missing_contacts(),
-            *two_who_escalate(self.policies, self.people, self.schedules, self.channels),
+            *two_who_escalate(self.policies, self.people, self.channels),
             *self._unknown_holidays(),
         ]
         if findings:
@@ -347,37 +341,14 @@ def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iter
             item["loc"] == other["loc"][: len(item["loc"])] for other in found if other is not item
         ):
             continue  # only because what stands there is wrong itself
-        message = item["msg"].removeprefix("Value error, ")
         if not item["loc"]:
             # What does not fit together; each line begins with the names of where it is.
-            for line in message.splitlines():
+            for line in in_words(item).splitlines():
                 at = yaml_places.by_names(root, line.partition(": ")[0])
                 yield f"{name}:{at or '1:1'}: {line}"
             continue
         place = yaml_places.by_location(root, item["loc"])
-        if item["type"] == "extra_forbidden":
-            message = "unknown key; mend the spelling or take it out"
-        elif item["type"] == "missing":
-            message = "is required; add it"
-        elif item["type"] == "literal_error":
-            message = f"{message.removeprefix('Input should be ')} is what may stand here; mend the spelling"
-        elif item["type"] == "too_short":
-            needed = item["ctx"]["min_length"]
-            message = (
-                "is empty; name at least one, or take the key out"
-                if needed == 1
-                else f"names {item['ctx']['actual_length']}; name at least {needed}"
-            )
-        elif item["type"] == "union_tag_invalid":
-            kinds = item["ctx"]
-            message = f"{kinds['tag']!r} is no kind of {_singular(item['loc'])}; known are {kinds['expected_tags']}"
-        elif item["type"] == "string_pattern_mismatch":
-            message = _FORMS.get(item["ctx"]["pattern"], message)
-        yield f"{name}:{place or '1:1'}: {place.path + ': ' if place and place.path else ''}{message}"
-
-
-def _singular(location: tuple[int | str, ...]) -> str:
-    return str(location[0]).removesuffix("s")
+        yield f"{name}:{place or '1:1'}: {place.path + ': ' if place and place.path else ''}{in_words(item)}"
 
 
 def _repeated(section: str, identifiers: Iterable[str]) -> Iterable[str]:

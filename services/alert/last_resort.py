@@ -108,7 +108,7 @@ class LastResort:
 
     def _ring(self, away: timedelta) -> int:
         now = self._clock.now()
-        references = list(dict.fromkeys(policy.fallback for policy in self._policies if policy.fallback))
+        references = list(dict.fromkeys(policy.last_resort for policy in self._policies if policy.last_resort))
         recipients = self._directory.recipients(references, now)
         if not recipients:
             _log.error("the database is away, and no policy has a fallback owner who could be told")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.api.commands import acknowledging, refused, unknown_incident
 from services.api.context import ApiContext
+from tocsin.contracts.decisions import Decision
 from tocsin.contracts.incidents import Incident, Level
 from tocsin.problems import Problem
 from tocsin.storage import callbacks, incidents, links, receipts
@@ -59,9 +60,11 @@ def acknowledge_by_link(context: ApiContext, token: str, *, actor: str | None = 
 
 
 def acknowledge_elsewhere(
-    context: ApiContext, incident_id: UUID, *, actor: str, origin: str, identifier: str
+    context: ApiContext, incident_id: UUID, start: int, *, actor: str, origin: str, identifier: str
 ) -> Incident | None:
     """Acknowledge what was acknowledged in another system; None where this very event was heard before.
+
+    An acknowledgement of an earlier `start` of the escalation changes nothing: the present one rings by itself there.
 
     Raises a Problem: 404, and 409 where it is resolved.
     """
@@ -71,7 +74,11 @@ def acknowledge_elsewhere(
             return None
         decided = acknowledging(context, actor, level=None, version=None)
         try:
-            decision = incidents.execute(session, incident_id, lambda incident: decided(incident, now))
+            decision = incidents.execute(
+                session,
+                incident_id,
+                lambda incident: decided(incident, now) if incident.start == start else Decision(incident),
+            )
         except incidents.IncidentNotFound as error:
             raise unknown_incident(incident_id) from error
         if decision.refused is not None:

@@ -1,5 +1,8 @@
 """PagerDuty: Events API v2. Trigger, acknowledge and resolve of one incident share a `dedup_key`.
 
+Each new start of an escalation is an incident of its own there, with a key of its own, so that it rings anew whoever has
+acknowledged an earlier one; what ends the incident here resolves them all there.
+
 What is acknowledged there comes back at `/callbacks/pagerduty/…` (webhooks v3).
 """
 
@@ -48,18 +51,34 @@ class PagerDuty:
             return Outcome(
                 AttemptOutcome.REJECTED, "PagerDuty is told of the incident itself, not of what goes on in its room"
             )
-        content = json.dumps(
-            {"routing_key": self._routing_key.get_secret_value(), **event(delivery)}, ensure_ascii=False
-        ).encode()
         headers = {"Content-Type": "application/json"}
-        return self._poster.post(self._url, content, headers, wanted=delivery.wanted)
+        outcome = Outcome(AttemptOutcome.REJECTED, "there is nothing to tell")
+        for said in events(delivery):
+            body = {"routing_key": self._routing_key.get_secret_value(), **said}
+            content = json.dumps(body, ensure_ascii=False).encode()
+            outcome = self._poster.post(self._url, content, headers, wanted=delivery.wanted)
+            if outcome.kind is not AttemptOutcome.ACCEPTED:
+                break  # all are sent again: PagerDuty deduplicates them
+        return outcome
+
+
+def events(delivery: Delivery) -> list[dict[str, Any]]:
+    """The events of a message, without the routing key: one, but for an end, which is that of every start."""
+    notification = delivery.notification
+    if _ACTIONS.get(notification.kind) != "resolve":
+        return [event(delivery)]
+    keys = [dedup_key(notification.incident_id, start) for start in range(1, notification.start + 1)]
+    return [{"event_action": "resolve", "dedup_key": key} for key in keys]
 
 
 def event(delivery: Delivery) -> dict[str, Any]:
-    """The event without the routing key."""
+    """One event without the routing key, about the present start of the escalation."""
     notification, message = delivery.notification, delivery.message
     action = _ACTIONS.get(notification.kind, "trigger")
-    said: dict[str, Any] = {"event_action": action, "dedup_key": dedup_key(notification.incident_id)}
+    said: dict[str, Any] = {
+        "event_action": action,
+        "dedup_key": dedup_key(notification.incident_id, notification.start),
+    }
     if action != "trigger":
         return said
     said["client"] = "Tocsin"

@@ -63,28 +63,47 @@ def find_gaps(policies: Sequence[PolicySettings], directory: Directory, now: dat
 def _policy_findings(
     place: str, policy: PolicySettings, level: LevelPolicy, directory: Directory, now: datetime
 ) -> Iterator[Finding]:
-    references = [reference for step in level.steps for reference in step.notify]
-    references += [policy.fallback] if policy.fallback else []
-    if not any(_may_wake(reference, directory) for reference in references):
+    rung = [reference for step in level.steps for reference in step.notify]
+    everybody = [*rung, policy.fallback] if policy.fallback else rung
+    zone = next((schedule.time_zone for schedule in _schedules(everybody, directory)), "UTC")
+    if not any(_may_wake(reference, directory) for reference in everybody):
         yield Finding(
             Severity.ERROR,
             place,
             "reaches nobody on a channel that wakes; give somebody in its steps a channel with 'wakes: true'",
         )
         return
-    schedules = [directory.schedules[name] for name in _schedule_names(references) if name in directory.schedules]
-    gaps = _gaps(
-        _instants(schedules, directory, now),
-        now + HORIZON,
-        lambda at: any(directory.wakes(found) for found in directory.recipients(references, at)),
-    )
-    if gaps:
+    if gaps := _asleep(everybody, directory, now):
         yield Finding(
             Severity.ERROR,
             place,
-            f"wakes nobody at all during {_told(gaps, 'UTC')}; add a layer that covers it, or a fallback",
+            f"wakes nobody at all during {_told(gaps, zone)}; add a layer that covers it, or a step that rings a person",
             tuple(gaps),
         )
+    elif gaps := _asleep(rung, directory, now):
+        yield Finding(
+            Severity.ERROR,
+            place,
+            f"wakes only the fallback owner, {policy.fallback}, during {_told(gaps, zone)}; the last resort is no rota: "
+            "add a layer that covers it, or a step that rings a person",
+            tuple(gaps),
+        )
+    for number, step in enumerate(level.steps, 1):
+        if not any(_may_wake(reference, directory) for reference in step.notify):
+            yield Finding(
+                Severity.WARNING,
+                f"{place}.steps",
+                f"step {number} rings nobody on a channel that wakes, so whoever sleeps is rung by another step only",
+            )
+
+
+def _asleep(references: Sequence[str], directory: Directory, now: datetime) -> list[Gap]:
+    """The stretches of the next 28 days in which none of the references wakes anybody."""
+    return _gaps(
+        _instants(_schedules(references, directory), directory, now),
+        now + HORIZON,
+        lambda at: any(directory.wakes(found) for found in directory.recipients(references, at)),
+    )
 
 
 def _schedule_findings(schedule: ScheduleSettings, directory: Directory, now: datetime) -> Iterator[Finding]:
@@ -112,7 +131,7 @@ def _may_wake(reference: str, directory: Directory) -> bool:
     return any(
         directory.channels[channel].wakes
         for person in known
-        for channel in person.channels
+        for channel in person.every_channel
         if channel in directory.channels
     )
 
@@ -123,12 +142,13 @@ def _used_schedules(policies: Sequence[PolicySettings], directory: Directory) ->
         for level in (policy.orange, policy.red):
             references += [reference for step in level.steps for reference in step.notify] if level else []
         references += [policy.fallback] if policy.fallback else []
-    return [directory.schedules[name] for name in _schedule_names(references) if name in directory.schedules]
+    return _schedules(references, directory)
 
 
-def _schedule_names(references: Iterable[str]) -> list[str]:
-    found = [reference.removeprefix("schedule:") for reference in references if reference.startswith("schedule:")]
-    return list(dict.fromkeys(found))
+def _schedules(references: Iterable[str], directory: Directory) -> list[ScheduleSettings]:
+    """The schedules among the references, each once."""
+    named = [reference.removeprefix("schedule:") for reference in references if reference.startswith("schedule:")]
+    return [directory.schedules[name] for name in dict.fromkeys(named) if name in directory.schedules]
 
 
 def _instants(schedules: Sequence[ScheduleSettings], directory: Directory, now: datetime) -> list[datetime]:

@@ -145,12 +145,12 @@ def pagerduty_event(*, context: Context, request: Request, body: Body, channel: 
     event = _part(_json(body), "event")
     if event.get("event_type") != "incident.acknowledged":
         return Response(status_code=202)
-    incident_id = incident_of(str(_part(event, "data").get("incident_key", "")))
-    if incident_id is None:
+    meant = incident_of(str(_part(event, "data").get("incident_key", "")))
+    if meant is None:
         return Response(status_code=202)
     actor = _pagerduty_actor(context, _part(event, "agent"))
     identifier = str(event.get("id", ""))
-    acknowledge_elsewhere(context, incident_id, actor=actor, origin=channel, identifier=identifier)
+    acknowledge_elsewhere(context, *meant, actor=actor, origin=channel, identifier=identifier)
     return Response(status_code=202)
 
 

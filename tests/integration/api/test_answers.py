@@ -27,6 +27,7 @@ from services.alert.protocol.commands import ChangeLevel, Command, Open, Resolve
 from services.alert.protocol.decide import decide
 from services.alert.protocol.directory import Directory
 from services.alert.protocol.policies import snapshot
+from services.alert.timers import Timers
 from services.api.app import create_app
 from services.api.callbacks import pagerduty, slack, twilio
 from tests.channels import (
@@ -150,13 +151,18 @@ class Team:
         return self.client.post("/callbacks/slack/slack", content=body, headers=headers)
 
     def from_pagerduty(
-        self, event_type: str = "incident.acknowledged", *, secret: str = PAGERDUTY_SECRET, identifier: str = "01"
+        self,
+        event_type: str = "incident.acknowledged",
+        *,
+        secret: str = PAGERDUTY_SECRET,
+        identifier: str = "01",
+        start: int = 1,
     ) -> Response:
         event = {
             "id": identifier,
             "event_type": event_type,
             "agent": {"id": "PLEA123", "summary": "Léa", "type": "user_reference"},
-            "data": {"type": "incident", "incident_key": dedup_key(INCIDENT)},
+            "data": {"type": "incident", "incident_key": dedup_key(INCIDENT, start)},
         }
         body = json.dumps({"event": event}).encode()
         signatures = f"v1=00,{pagerduty.signature_of(secret, body)}"
@@ -307,6 +313,37 @@ def test_trigger_acknowledge_and_resolve_share_a_dedup_key(team: Team) -> None:
     events = [json.loads(body) for _, body in team.sent]
     assert [event["event_action"] for event in events] == ["trigger", "acknowledge", "resolve"]
     assert {event["dedup_key"] for event in events} == {dedup_key(INCIDENT)}
+
+
+@on("team", ["pagerduty"], indirect=True)
+def test_where_pagerduty_escalates_tocsin_rings_it_once_and_nobody_else(team: Team) -> None:
+    timers = Timers(team.database, team.clock, team.directory)
+    for _ in range(48):
+        team.clock.move(1800)
+        timers.ring_due()
+        team.sender.send_due()
+    (told,) = team.sent
+    assert told[0] == "/v2/enqueue"
+    assert json.loads(told[1])["event_action"] == "trigger"
+
+
+@on("team", ["pagerduty"], indirect=True)
+def test_a_level_that_rises_after_an_acknowledgement_at_pagerduty_rings_there_anew_and_all_of_it_is_closed(
+    team: Team,
+) -> None:
+    team.from_pagerduty()
+    team.ask(ChangeLevel(judged(Level.RED)))
+    team.sender.send_due()
+    assert team.from_pagerduty(identifier="02").status_code == 202
+    assert team.held_by is None, "what was acknowledged there was the earlier, lower one"
+    assert team.from_pagerduty(identifier="03", start=2).status_code == 202
+    assert team.held_by == "person:lea"
+    team.ask(Resolve("person:sam"))
+    team.sender.send_due()
+    events = [(event["event_action"], event["dedup_key"]) for event in (json.loads(body) for _, body in team.sent)]
+    first, second = dedup_key(INCIDENT), dedup_key(INCIDENT, 2)
+    assert [key for action, key in events if action == "trigger"] == [first, second]
+    assert sorted(key for action, key in events if action == "resolve") == [first, second]
 
 
 @pytest.fixture

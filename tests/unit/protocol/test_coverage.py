@@ -10,6 +10,7 @@ from services.alert.protocol.coverage import Gap, Severity, find_gaps
 from services.alert.protocol.directory import Directory
 from tests.team import CHANNELS, DIRECTORY, START, steps
 from tocsin.contracts.settings.protocol import (
+    ChainLink,
     HoursSettings,
     LevelPolicy,
     PolicySettings,
@@ -76,10 +77,31 @@ def test_minutes_with_nobody_on_call_are_named_and_counted() -> None:
     assert "and 24 more stretches" in by_place["policies.night.orange"].message
 
 
-def test_a_gap_of_a_schedule_is_only_a_warning_where_somebody_else_is_woken() -> None:
-    for policies in (written("schedule:s", "person:sam"), written("schedule:s", fallback="person:sam")):
-        findings = find_gaps(policies, with_schedule(office_hours()), START)
-        assert [finding.severity for finding in findings] == [Severity.WARNING]
+def test_a_gap_of_a_schedule_is_only_a_warning_where_another_step_wakes_somebody() -> None:
+    findings = find_gaps(written("schedule:s", "person:sam"), with_schedule(office_hours()), START)
+    assert [finding.severity for finding in findings] == [Severity.WARNING]
+
+
+def test_the_last_resort_is_no_rota() -> None:
+    findings = find_gaps(written("schedule:s", fallback="person:sam"), with_schedule(office_hours()), START)
+    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING]
+    assert "wakes only the fallback owner, person:sam, during" in findings[0].message
+    assert findings[0].gaps[0] == Gap(START, datetime(2026, 3, 3, 9, tzinfo=PARIS))
+
+
+def test_a_person_may_be_woken_by_the_chain_alone() -> None:
+    chained = DIRECTORY.people["lea"].model_copy(
+        update={"channels": ("wall",), "chain": (ChainLink(channel="phone-lea"),)}
+    )
+    directory = replace(DIRECTORY, people={**DIRECTORY.people, "lea": chained})
+    assert find_gaps(written("person:lea"), directory, START) == []
+
+
+def test_a_step_that_nobody_hears_is_worth_a_warning() -> None:
+    level = LevelPolicy(steps=steps((0, ["channel:wall"]), (5, ["person:lea"])))
+    (finding,) = find_gaps([PolicySettings(id="night", orange=level)], DIRECTORY, START)
+    assert (finding.severity, finding.place) == (Severity.WARNING, "policies.night.orange.steps")
+    assert "step 1 rings nobody on a channel that wakes" in finding.message
 
 
 def test_layers_that_fit_together_leave_no_gap() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from services.alert.last_resort import AGAIN_AFTER, LastResort
@@ -16,6 +17,11 @@ POLICIES = [
     PolicySettings(id=name, orange=LevelPolicy(steps=steps((0, ["person:lea"]))), fallback=fallback)
     for name, fallback in (("night", "person:sam"), ("day", "person:sam"), ("none", None))
 ]
+
+
+PAGED = PolicySettings(
+    id="paged", orange=LevelPolicy(steps=steps((0, ["channel:pager"])), repeat=0), escalation="pagerduty"
+)
 
 
 class Phone:
@@ -37,12 +43,12 @@ class Phone:
 class House:
     """A database that may be away, a clock, phones, and the last resort that watches."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Sequence[PolicySettings] = POLICIES) -> None:
         self.seconds = 0.0
         self.away = False
         self.clock = ManualClock(START)
         self.phones = {channel.id: Phone() for channel in CHANNELS}
-        self.watch = LastResort(self.ask, POLICIES, DIRECTORY, self.phones, self.clock, steady=lambda: self.seconds)
+        self.watch = LastResort(self.ask, policies, DIRECTORY, self.phones, self.clock, steady=lambda: self.seconds)
 
     def ask(self) -> None:
         if self.away:
@@ -114,3 +120,10 @@ def test_two_processes_ring_with_the_same_ids_so_that_receivers_ring_once() -> N
         house.away = True
         house.passes(125)
     assert first.phones["pager"].heard[0].id == second.phones["pager"].heard[0].id
+
+
+def test_where_pagerduty_escalates_it_is_told() -> None:
+    house = House([PAGED])
+    house.away = True
+    house.passes(130)
+    assert house.heard() == [("pager", "pager")]

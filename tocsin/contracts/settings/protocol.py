@@ -191,6 +191,11 @@ class PolicySettings(Settings):
     escalation: Literal["tocsin", "pagerduty"] = "tocsin"
     """Who goes on calling people until somebody acknowledges; never both."""
 
+    @property
+    def last_resort(self) -> str | None:
+        """Who is told that nobody can be called any more: the fallback owner, or PagerDuty where that escalates."""
+        return self.orange.steps[0].notify[0] if self.escalation == "pagerduty" else self.fallback
+
 
 class DrillSettings(Settings):
     """An exercise on a schedule: rings `people`, each by themselves, or walks through a `policy`."""
