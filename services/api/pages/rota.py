@@ -37,7 +37,8 @@ class Line:
 
     when: str
     who: str
-    nobody: bool
+    colour: int | None
+    """The person's, as in the picture; None where nobody is on call."""
     exchanged: bool
     override: str | None
     """The exchange that can still be taken back."""
@@ -56,7 +57,6 @@ class Band:
     """Where this moment is."""
     bars: Sequence[Bar]
     lines: Sequence[Line]
-    spoken: str
 
 
 def monday_of(day: date) -> date:
@@ -81,7 +81,7 @@ def _band(  # noqa: PLR0917 - all of one picture
         return round((at - since) / (until - since) * WIDTH, 1)
 
     shifts = directory.shifts(schedule, since, until)
-    lines = [_line(shift, directory, zone, now, wording) for shift in shifts]
+    lines = [_line(shift, directory, zone, now, wording, people) for shift in shifts]
     person = directory.on_call(schedule, now)
     return Band(
         schedule=schedule,
@@ -94,7 +94,6 @@ def _band(  # noqa: PLR0917 - all of one picture
         marker=place(now) if since <= now < until else None,
         bars=[_bar(shift, directory, place, people) for shift in shifts],
         lines=lines,
-        spoken="; ".join(f"{line.when}: {line.who}" for line in lines),
     )
 
 
@@ -112,16 +111,18 @@ def _bar(shift: Shift, directory: Directory, place: Callable[[datetime], float],
     )
 
 
-def _line(shift: Shift, directory: Directory, zone: ZoneInfo, now: datetime, wording: Wording) -> Line:
+def _line(  # noqa: PLR0917 - all of one line
+    shift: Shift, directory: Directory, zone: ZoneInfo, now: datetime, wording: Wording, people: dict[str, int]
+) -> Line:
     def wall(at: datetime) -> str:
-        local = at.astimezone(zone)
-        return f"{wording.say(f'weekday.{local.weekday()}')} {local.day} {local:%H:%M}"
+        return f"{wording.say(f'weekday.{at.weekday()}')} {at.day} {at:%H:%M}"
 
+    begins, ends = shift.since.astimezone(zone), shift.until.astimezone(zone)
     can_be_taken_back = shift.override is not None and shift.until > now
     return Line(
-        when=f"{wall(shift.since)} – {wall(shift.until)}",
+        when=f"{wall(begins)} – {f'{ends:%H:%M}' if begins.date() == ends.date() else wall(ends)}",
         who=_name(directory, shift.person) if shift.person else wording.say("rota.nobody"),
-        nobody=shift.person is None,
+        colour=people.get(shift.person) if shift.person is not None else None,
         exchanged=shift.override is not None,
         override=str(shift.override.id) if shift.override is not None and can_be_taken_back else None,
     )
