@@ -159,7 +159,8 @@ def mail_message(delivery: Delivery, *, sender: str, recipient: str) -> EmailMes
 
 def _html(message: Message) -> str:
     phrases = PHRASES[message.language]
-    said = "".join(f"<p>{escape(line)}</p>" for line in message.lines)
+    first = "".join(f"<p>{escape(line)}</p>" for line in message.lines[: message.first_lines])
+    further = "".join(f"<p>{escape(line)}</p>" for line in message.lines[message.first_lines :])
     links = [
         (message.acknowledge_link, phrases["acknowledge_button"]),
         (
@@ -170,7 +171,7 @@ def _html(message: Message) -> str:
     buttons = " · ".join(f'<a href="{escape(link)}">{escape(words)}</a>' for link, words in links if link)
     return (
         f'<!doctype html><html lang="{message.language}"><body><h1 style="font-size:1.2em">{escape(message.subject)}</h1>'
-        f"{said}<p><strong>{buttons}</strong></p></body></html>"
+        f"{first}<p><strong>{buttons}</strong></p>{further}</body></html>"
     )
 
 

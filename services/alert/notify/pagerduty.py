@@ -83,7 +83,7 @@ def event(delivery: Delivery) -> dict[str, Any]:
         return said
     said["client"] = "Tocsin"
     said["payload"] = {
-        "summary": message.subject[:_LONGEST_SUMMARY],
+        "summary": message.headline[:_LONGEST_SUMMARY],
         "source": "tocsin",
         "severity": _SEVERITIES[notification.level],
         "timestamp": notification.created_at.isoformat(),

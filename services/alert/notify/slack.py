@@ -85,7 +85,7 @@ def blocks(delivery: Delivery) -> dict[str, Any]:
         )
     if buttons:
         said.append({"type": "actions", "elements": buttons})
-    return {"text": message.subject.translate(_ESCAPES), "blocks": said}
+    return {"text": message.headline.translate(_ESCAPES), "blocks": said}
 
 
 def _plain(words: str, longest: int) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def card(delivery: Delivery) -> dict[str, Any]:
         "type": "AdaptiveCard",
         "version": "1.4",
         "lang": message.language,
-        "fallbackText": message.subject,
+        "fallbackText": message.headline,
         "body": body,
         "actions": actions,
         "msteams": {"width": "Full"},

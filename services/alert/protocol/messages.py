@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.alert.protocol.phrases import LEVELS, PHRASES, VERDICTS
+from services.alert.protocol.phrases import LEFT_OUT, LEVELS, PHRASES, VERDICTS
 from services.alert.protocol.text_messages import text_message
 from tocsin.contracts.decisions import (
     Language,
@@ -59,14 +59,22 @@ class Message:
     """For a telephone's ear, without how to answer."""
     before_link: str | None = None
     """What stands before `page_link` where that is not the incident's page; None: the usual words."""
+    first_lines: int = 1
+    """How many of the `lines` say why (and that it is an exercise)."""
+
+    @property
+    def headline(self) -> str:
+        """Level, brand and why, on one line, for wherever nothing else is seen at first."""
+        return f"{self.subject} – {' '.join(self.lines[: self.first_lines])}" if self.lines else self.subject
 
     @property
     def body(self) -> str:
-        """Everything but the subject, in short lines."""
+        """Everything but the subject, in short lines: why, how to take it in hand, and what else there is to know."""
         phrases = PHRASES[self.language]
         lines = list(self.lines)
         if self.acknowledge_link:
-            lines.append(f"{phrases['acknowledge']} {self.acknowledge_link}")
+            # Right after why, before all that can be read later.
+            lines.insert(self.first_lines, f"{phrases['acknowledge']} {self.acknowledge_link}")
         if self.page_link:
             before = self.before_link or phrases["see" if self.acknowledge_link else "open"]
             lines.append(f"{before} {self.page_link}")
@@ -105,22 +113,26 @@ def compose(
             lines = [harmless(content.added or "")]
         case NotificationKind.MERGED:
             lines = [phrases["merged_on"]]
-    kind = content.kind.value
+    kind, said, link = content.kind.value, lines, acknowledge_link or content.link or ""
+    if content.kind is NotificationKind.PAGE:
+        said = _spoken(notification, clock)
+        link = f"{phrases['acknowledge_brief']} {link}" if acknowledge_link else link
     subject, brief = phrases[kind].format(**names), phrases[f"{kind}_brief"].format(**names)
     spoken = phrases[f"{kind}_spoken"].format(**{**names, "level": names["level"].lower()})
     if possible_duplicate:
         subject, brief = f"{subject} {phrases['duplicate']}", f"{brief} {phrases['duplicate']}"
     if content.exercise:
         subject, brief = f"{phrases['exercise']} · {subject}", f"{phrases['exercise']} {brief}"
-        lines = [phrases["exercise_line"], *lines]
+        lines, said = [phrases["exercise_line"], *lines], [phrases["exercise_line"], *said]
     return Message(
         subject=subject,
         lines=tuple(lines),
         language=language,
         page_link=content.link,
         acknowledge_link=acknowledge_link,
-        text_message=text_message(brief, _brief(notification, clock), acknowledge_link or content.link or ""),
-        spoken=" ".join([spoken, *lines]),
+        text_message=text_message(brief, _brief(notification, clock), link),
+        spoken=" ".join([spoken, *said]),
+        first_lines=2 if content.exercise else 1,
     )
 
 
@@ -169,23 +181,45 @@ def _worded(content: NotificationContent, words: NotificationWords, language: La
 
 
 def _page(notification: Notification, clock: _Times) -> list[str]:
+    """Why, what to do, who else is called, and last what matters only where it is not as usual."""
     content, phrases = notification.content, PHRASES[notification.language]
     lines = [reason(content.reasons, notification.language) or phrases["no_reason"]]
-    if content.complete_up_to is not None:
-        late = content.at - content.complete_up_to > LATE
-        lines.append(phrases["incomplete" if late else "complete"].format(at=clock.at(content.complete_up_to)))
     if content.fallback:
         lines.append(phrases["fallback"])
     if content.first_step:
-        lines.append(phrases["first_step"].format(step=reason(content.first_step, notification.language)))
+        lines.append(_first_step(content, notification.language))
     called = _listed((f"{harmless(item.name)} ({clock.at(item.at)})" for item in content.called), phrases["and"])
     lines.append(phrases["called"].format(names=called))
-    if content.next_names and content.next_at is not None:
-        following = _listed(map(harmless, content.next_names), phrases["and"])
-        lines.append(phrases["next"].format(names=following, at=clock.at(content.next_at)))
-    else:
-        lines.append(phrases["nobody_next"])
+    lines.append(_next(content, notification.language, clock.at))
+    if content.complete_up_to is not None:
+        late = content.at - content.complete_up_to > LATE
+        told = phrases["incomplete" if late else "complete"].format(at=clock.at(content.complete_up_to))
+        lines.insert(1 if late else len(lines), told)
     return lines
+
+
+def _spoken(notification: Notification, clock: _Times) -> list[str]:
+    """What a call says of a page: as much as somebody takes in who was asleep a moment ago."""
+    content, phrases = notification.content, PHRASES[notification.language]
+    said = [reason(content.reasons, notification.language) or phrases["no_reason"]]
+    if content.fallback:
+        said.append(phrases["fallback"])
+    if content.first_step:
+        said.append(_first_step(content, notification.language))
+    return [*said, _next(content, notification.language, clock.spoken)]
+
+
+def _first_step(content: NotificationContent, language: Language) -> str:
+    step = reason(content.first_step, language).rstrip(".")
+    return PHRASES[language]["first_step"].format(step=step)
+
+
+def _next(content: NotificationContent, language: Language, at: Callable[[datetime], str]) -> str:
+    phrases = PHRASES[language]
+    if not content.next_names or content.next_at is None:
+        return phrases["nobody_next"]
+    following = _listed(map(harmless, content.next_names), phrases["and"])
+    return phrases["next"].format(names=following, at=at(content.next_at))
 
 
 def _brief(notification: Notification, clock: _Times) -> list[str]:
@@ -195,12 +229,15 @@ def _brief(notification: Notification, clock: _Times) -> list[str]:
         return [harmless(content.added)]
     if content.kind is not NotificationKind.PAGE:
         return []
-    sentences = [reason(content.reasons, notification.language) or phrases["no_reason"]]
+    why = reason(content.reasons, notification.language) or phrases["no_reason"]
+    for words in LEFT_OUT[notification.language]:
+        why = why.replace(words, "")
+    sentences = [why]
+    if content.first_step:
+        sentences.append(_first_step(content, notification.language))
     if content.next_names and content.next_at is not None:
         names = ", ".join(harmless(name, LONGEST_BRAND) for name in content.next_names)
         sentences.append(phrases["next_brief"].format(names=names, at=clock.at(content.next_at)))
-    if content.first_step:
-        sentences.append(reason(content.first_step, notification.language))
     return sentences
 
 
@@ -233,3 +270,7 @@ class _Times:
         local = instant.astimezone(self._zone)
         day = "" if local.date() == self._today else f"{local:%d.%m.} "
         return f"{day}{local:%H:%M} {local.tzname()}"
+
+    def spoken(self, instant: datetime) -> str:
+        """For the ear: the hour alone, which is that of the wall that the listener sees."""
+        return f"{instant.astimezone(self._zone):%H:%M}"

@@ -27,6 +27,12 @@ VERDICTS: Mapping[Language, Mapping[Verdict, str]] = {
     },
 }
 
+LEFT_OUT: Mapping[Language, tuple[str, ...]] = {
+    "fr": (" à cette heure", "sujet principal : "),
+    "en": (" at this hour", "main story: "),
+}
+"""What a text message leaves out of the sentence that says why, so that the story itself finds room in it."""
+
 PHRASES: Mapping[Language, Mapping[str, str]] = {
     "fr": {
         "page": "[{level}] {brand} : alerte, votre réponse est attendue",
@@ -40,7 +46,7 @@ PHRASES: Mapping[Language, Mapping[str, str]] = {
         "resolved_spoken": "Tocsin. L'alerte pour {brand} est close par {actor}.",
         "exercise": "EXERCICE",
         "exercise_line": "Ceci est un exercice : répondez comme si c'était vrai.",
-        "first_step": "À faire d'abord : {step}",
+        "first_step": "À faire d'abord : {step}.",
         "next_brief": "Puis {names} à {at}.",
         "press": "Pour prendre en charge, appuyez sur 1.",
         "pressed": "Merci. C'est pris en charge.",
@@ -69,6 +75,7 @@ PHRASES: Mapping[Language, Mapping[str, str]] = {
         "verdict": "C'est terminé. Verdict : {verdict}.",
         "open": "Voir et prendre en charge :",
         "acknowledge": "Prendre en charge :",
+        "acknowledge_brief": "Répondre :",
         "see": "Voir :",
         "acknowledge_button": "Prendre en charge",
         "see_button": "Voir",
@@ -87,7 +94,7 @@ PHRASES: Mapping[Language, Mapping[str, str]] = {
         "resolved_spoken": "Tocsin. The alarm for {brand} has been closed by {actor}.",
         "exercise": "EXERCISE",
         "exercise_line": "This is an exercise: respond as if it were real.",
-        "first_step": "Do first: {step}",
+        "first_step": "Do first: {step}.",
         "next_brief": "Next: {names} at {at}.",
         "press": "To take it in hand, press 1.",
         "pressed": "Thank you. It is yours.",
@@ -116,6 +123,7 @@ PHRASES: Mapping[Language, Mapping[str, str]] = {
         "verdict": "It is over. Verdict: {verdict}.",
         "open": "See it and take it in hand:",
         "acknowledge": "Take it in hand:",
+        "acknowledge_brief": "Answer:",
         "see": "See it:",
         "acknowledge_button": "Take it in hand",
         "see_button": "See it",

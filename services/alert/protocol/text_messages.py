@@ -7,6 +7,7 @@ in the alphabet (`ê`, `’`, `…`) is written with it, and only names in anoth
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -15,11 +16,17 @@ LONGEST = 160
 LONGEST_UCS2 = 134
 """UTF-16 units in a message of two parts, where the text cannot do without another script."""
 
+_LONG_WORD = 16
+"""Characters that are torn rather than given away where a text is cut."""
+
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _TWICE = frozenset("^{}\\[~]|€\f")
+_AROUND_QUOTES = re.compile(r"(?<=«)\s|\s(?=»)")
+"""The spaces that French puts inside its quotation marks."""
+_OPEN_BRACKET = re.compile(r"\s*\([^)]*$")
 _LIKENESS = {
     **dict.fromkeys("’‘‛′´`", "'"),
     **dict.fromkeys("“”„«»″", '"'),
@@ -70,7 +77,8 @@ def fits(text: str) -> bool:
 
 def spelt_out(text: str) -> str:
     """A text with the letters of the GSM alphabet, as far as they have a likeness there."""
-    return "".join(_letter(character) for character in unicodedata.normalize("NFC", text))
+    narrow = _AROUND_QUOTES.sub("", unicodedata.normalize("NFC", text))
+    return "".join(_letter(character) for character in narrow)
 
 
 def text_message(head: str, sentences: Sequence[str], tail: str) -> str:
@@ -94,10 +102,19 @@ def text_message(head: str, sentences: Sequence[str], tail: str) -> str:
 
 def _cut(sentence: str, head: str, tail: str) -> list[str]:
     for length in range(len(sentence) - 1, 7, -1):
-        shorter = f"{sentence[:length].rstrip()}..."
-        if fits(_joined(head, [shorter], tail)):
-            return [shorter]
+        if fits(_joined(head, [f"{sentence[:length]}..."], tail)):
+            return [f"{_whole_words(sentence, length)}..."]
     return []
+
+
+def _whole_words(sentence: str, length: int) -> str:
+    """At most so many of a sentence's characters, without a torn word or bracket at the end, unless that is a long one."""
+    cut = sentence[:length]
+    whole = cut if sentence[length].isspace() else cut.rpartition(" ")[0]
+    for shorter in (_OPEN_BRACKET.sub("", whole), whole):
+        if len(shorter) > length - _LONG_WORD:
+            return shorter.rstrip(" ,;:")
+    return cut.rstrip()
 
 
 def _joined(head: str, said: Sequence[str], tail: str) -> str:

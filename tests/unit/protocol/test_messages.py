@@ -14,7 +14,7 @@ from services.alert.protocol.commands import Acknowledge, Resolve, StepDue
 from services.alert.protocol.decide import decide
 from services.alert.protocol.messages import LONGEST_QUOTE, compose, harmless
 from tests.team import DIRECTORY, START, opening
-from tocsin.contracts.decisions import Notification
+from tocsin.contracts.decisions import Language, Notification
 from tocsin.contracts.incidents import Incident, Level, Verdict
 from tocsin.contracts.settings.room import PlaybookSettings
 
@@ -33,9 +33,9 @@ def test_a_page_says_level_brand_reason_completeness_who_was_called_who_is_next_
     assert message.subject == "[ORANGE] Lunéa: alarm, please respond"
     assert message.body.split("\n") == [
         "38 hostile mentions in 3 h, 9 expected.",
-        "Data complete up to 21:00 GMT.",
         "Called: Léa (21:00 GMT), wall (21:00 GMT) and Sam (21:05 GMT).",
         "Without an answer, next: Léa and wall at 21:15 GMT.",
+        "Data complete up to 21:00 GMT.",
         f"See it and take it in hand: https://tocsin.example/incidents/{incident.id}",
     ]
 
@@ -145,3 +145,55 @@ def test_a_text_message_stays_within_its_length_with_a_long_first_step() -> None
     page = second_page()[1]
     content = page.content.model_copy(update={"first_step": {"en": "Do this at once " * 20}})
     assert len(compose(page.model_copy(update={"content": content})).text_message) <= 160
+
+
+STORY = {
+    "fr": "38 mentions nuisibles en 1 h, 3 attendues à cette heure ; sujet principal : « Du verre dans les pots » (31 auteurs).",
+    "en": "38 harmful mentions in 1 h, 3 expected at this hour; main story: “Glass in the jars” (31 authors).",
+}
+LINK = "https://tocsin.lunea.example/a/abcdefghijklmnopqrstuv"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "fr",
+            '[ORANGE] Lunéa : 38 mentions nuisibles en 1 h, 3 attendues ; "Du verre dans les pots"... Répondre : '
+            + LINK,
+        ),
+        (
+            "en",
+            '[ORANGE] Lunéa: 38 harmful mentions in 1 h, 3 expected; "Glass in the jars" (31 authors). Answer: ' + LINK,
+        ),
+    ],
+)
+def test_a_text_message_says_how_bad_why_and_where_to_answer(language: Language, said: str) -> None:
+    page = second_page()[1]
+    content = page.content.model_copy(update={"reasons": STORY})
+    message = compose(page.model_copy(update={"content": content, "language": language}), LINK)
+    assert message.text_message == said
+    assert len(said) <= 160
+
+
+def test_how_to_take_it_in_hand_stands_right_behind_why() -> None:
+    body = compose(second_page()[1], LINK).body.split("\n")
+    assert body[1] == f"Take it in hand: {LINK}"
+    late = second_page()[1]
+    content = late.content.model_copy(update={"complete_up_to": START - 60 * MINUTE, "exercise": True})
+    lines = compose(late.model_copy(update={"content": content}), LINK).body.split("\n")
+    assert [line.partition(":")[0] for line in lines[:4]] == [
+        "This is an exercise",
+        "38 hostile mentions in 3 h, 9 expected.",
+        "Take it in hand",
+        "Beware",
+    ]
+
+
+def test_a_call_says_what_somebody_takes_in_who_was_asleep() -> None:
+    page = second_page()[1]
+    content = page.content.model_copy(update={"first_step": {"en": "Freeze posts"}})
+    assert compose(page.model_copy(update={"content": content}), LINK).spoken == (
+        "Tocsin. Alarm, level orange, for Lunéa. 38 hostile mentions in 3 h, 9 expected. Do first: Freeze posts. "
+        "Without an answer, next: Léa and wall at 21:15."
+    )
