@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 from fastapi.testclient import TestClient
@@ -63,12 +63,15 @@ class Team:
         self.sent: list[tuple[str, str]] = []
         server.expect_request(re.compile(".*"), method="POST").respond_with_handler(self._take)
         pages = channel == "pagerduty"
-        orange = {"steps": [{"notify": ["channel:pagerduty" if pages else "person:lea"]}], "repeat": 0}
+        steps: list[dict[str, Any]] = [{"notify": ["channel:pagerduty" if pages else "person:lea"]}]
+        if chain:
+            steps.append({"wait": "5 min", "notify": ["person:sam"]})
+        orange = {"steps": steps, "repeat": 0}
         policy = {"id": "night", "orange": orange, "escalation": "pagerduty" if pages else "tocsin"}
         rung = ["webhook"] if pages else [] if chain else [channel]
         self.configuration = configuration_of(
             server.url_for("").rstrip("/"),
-            people=[{**PEOPLE[0], "channels": rung, "chain": list(chain)}],
+            people=[{**PEOPLE[0], "channels": rung, "chain": list(chain)}, {**PEOPLE[1], "channels": ["sms"]}],
             policies=[policy],
         )
         self.directory = Directory.of(self.configuration)
@@ -344,40 +347,3 @@ def test_a_level_that_rises_after_an_acknowledgement_at_pagerduty_rings_there_an
     first, second = dedup_key(INCIDENT), dedup_key(INCIDENT, 2)
     assert [key for action, key in events if action == "trigger"] == [first, second]
     assert sorted(key for action, key in events if action == "resolve") == [first, second]
-
-
-@pytest.fixture
-def chained(database: Database, httpserver: HTTPServer, tmp_path: Path) -> Team:
-    links = [{"channel": name, "wait": "1 min"} for name in ("sms", "call", "second-call")]
-    return Team(database, httpserver, tmp_path, channel="sms", chain=links)
-
-
-def test_a_carrier_that_says_it_did_not_arrive_lets_the_next_link_ring_at_once(chained: Team) -> None:
-    (status,) = parse_qs(chained.sent[0][1])["StatusCallback"]
-    assert urlsplit(status).path.startswith("/callbacks/twilio/status/sms/")
-    assert chained.from_twilio(status, {"MessageStatus": "sent"}).status_code == 204
-    assert chained.sender.send_due() == 0
-    assert chained.from_twilio(status, {"MessageStatus": "undelivered"}).status_code == 204
-    assert chained.sender.send_due() == 1
-    assert chained.outcomes() == [("call", "accepted"), ("second-call", None), ("sms", "rejected")]
-    (call_status,) = parse_qs(chained.sent[1][1])["StatusCallback"]
-    chained.from_twilio(call_status, {"CallStatus": "in-progress"})
-    assert chained.outcomes()[0] == ("call", "answered")
-    chained.from_twilio(call_status, {"CallStatus": "completed"})
-    chained.clock.move(119)
-    assert chained.sender.send_due() == 0, "somebody picked up; the next link rings in its time"
-    chained.clock.move(1)
-    assert chained.sender.send_due() == 1
-    body = json.loads(chained.sent[2][1])
-    assert chained.from_vonage(body["event_url"][0], {"status": "busy"}).status_code == 204
-    assert chained.outcomes()[1] == ("second-call", "rejected")
-
-
-def test_a_key_pressed_in_time_ends_the_chain(chained: Team) -> None:
-    chained.clock.move(60)
-    chained.sender.send_due()
-    chained.from_twilio(key_callback(chained), {"Digits": "1"})
-    chained.clock.move(timedelta(hours=1).total_seconds())
-    chained.sender.send_due()
-    assert [path.rsplit("/", 1)[1] for path, _ in chained.sent] == ["Messages.json", "Calls.json"]
-    assert chained.outcomes() == [("call", "acknowledged"), ("second-call", "superseded"), ("sms", "accepted")]

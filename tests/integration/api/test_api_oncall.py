@@ -145,6 +145,29 @@ def test_a_calendar_is_read_by_whoever_knows_its_address_until_it_is_revoked(
     assert desk.post("/v1/feeds", json={}, headers=headers).status_code == 422
 
 
+def test_a_calendar_keeps_to_what_rfc_5545_asks_so_that_any_client_reads_it(
+    desk: TestClient, headers: dict[str, str], clock: ManualClock
+) -> None:
+    desk.post("/v1/overrides", json=SHIFT, headers=headers)
+    made = desk.post("/v1/feeds", json={"schedule": "evenings"}, headers=headers).json()
+    written = desk.get(made["path"]).content
+    lines = written.split(b"\r\n")
+    assert b"\n" not in b"".join(lines), "every line ends in CRLF"
+    assert lines[-1] == b"", "the last one, too"
+    assert max(map(len, lines)) <= 75, "octets"
+    assert lines[0] == b"BEGIN:VCALENDAR"
+    assert {b"VERSION:2.0", b"END:VCALENDAR"} <= set(lines)
+    events = Calendar.from_ical(written).walk("VEVENT")
+    assert all({"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY"} <= set(event) for event in events)
+    assert all(event["DTSTART"].dt < event["DTEND"].dt for event in events)
+    assert all(event["DTSTART"].dt.tzinfo is not None for event in events)
+    uids = [str(event["UID"]) for event in events]
+    assert len(set(uids)) == len(uids)
+    clock.move(3600)
+    later = Calendar.from_ical(desk.get(made["path"]).content).walk("VEVENT")
+    assert [str(event["UID"]) for event in later] == uids, "the same shifts are the same events an hour later"
+
+
 def test_the_statement_has_a_line_a_person_with_hours_and_call_outs(
     desk: TestClient, headers: dict[str, str], database: Database, clock: ManualClock
 ) -> None:

@@ -99,6 +99,11 @@ def test_the_schema_for_editors_finds_what_an_editor_can_find(name: str) -> None
     assert schema_errors(HERE / "bad" / f"{name}.yaml")
 
 
+def test_the_published_schema_is_the_present_one() -> None:
+    published = json.loads((EXAMPLE.parent / "tocsin.schema.json").read_text("utf-8"))
+    assert published == json_schema(), "tocsin check --schema > deploy/tocsin.schema.json"
+
+
 def schema_errors(path: Path) -> list[jsonschema_rs.ValidationError]:
     # JSON has no dates; an editor sees what is written.
     written = json.loads(json.dumps(yaml.safe_load(path.read_text("utf-8")) or {}, default=str))
