@@ -48,8 +48,9 @@ class PagerDuty:
     def send(self, delivery: Delivery) -> Outcome:
         """Send the event once."""
         if delivery.notification.kind not in _ACTIONS:
+            # Nothing has failed: nobody has to look why, or to send it again.
             return Outcome(
-                AttemptOutcome.REJECTED, "PagerDuty is told of the incident itself, not of what goes on in its room"
+                AttemptOutcome.SUPERSEDED, "PagerDuty is told of the incident itself, not of what goes on in its room"
             )
         headers = {"Content-Type": "application/json"}
         outcome = Outcome(AttemptOutcome.REJECTED, "there is nothing to tell")

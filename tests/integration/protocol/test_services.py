@@ -49,6 +49,7 @@ from tests.channels import (
 )
 from tests.integration.protocol.certificates import certificate_for
 from tocsin.clock import ManualClock
+from tocsin.contracts.decisions import NotificationKind
 from tocsin.contracts.settings.channels import MailChannel
 from tocsin.storage.notifications import AttemptOutcome
 
@@ -196,6 +197,13 @@ def test_vonage_is_asked_with_a_token_of_the_applications_key(service: Service) 
 def test_slack_says_in_its_body_whether_it_did_anything(service: Service, said: str, expected: AttemptOutcome) -> None:
     service.answer = {"status": 200, "response": said}
     assert made(service.url, clock())["slack"].send(delivery()).kind is expected
+
+
+def test_pagerduty_is_not_told_what_was_added_and_that_is_no_failure(service: Service) -> None:
+    added = page().model_copy(update={"kind": NotificationKind.JOINED})
+    told = made(service.url, clock())["pagerduty"].send(delivery(added))
+    assert told.kind is AttemptOutcome.SUPERSEDED
+    assert service.requests == []
 
 
 class Postbox:
