@@ -6,11 +6,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that the tests are shared among, file by file; ARGS='-n 0' runs them in one, as a debugger wants it.
+TESTERS ?= 2
 
 .PHONY: demo model test lint types tests bench bench-classify bench-detect bench-detect-quality bench-nab bench-stories bench-timers lock clean help
 
 help:
-	@sed -n 's/^# //p' $(MAKEFILE_LIST)
+	@sed -n '/^$$/q;s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed
 	@$(BIN)/tocsin demo $(ARGS)
@@ -31,7 +33,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
 bench: bench-classify bench-detect bench-stories bench-nab bench-detect-quality
 

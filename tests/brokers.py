@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,10 +155,21 @@ def _is_free(port: int) -> bool:
 
 def _noted(request: pytest.FixtureRequest, broker: Broker) -> Broker:
     request.config.stash[_BROKER] = broker.name
+    if hasattr(
+        request.config, "workeroutput"
+    ):  # one of several processes of a run; the one that tells hears of it below
+        request.config.workeroutput["broker"] = broker.name
     return broker
 
 
 _BROKER = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Keep which broker a process of the run had, when it ends."""
+    if name := getattr(node, "workeroutput", {}).get("broker"):
+        node.config.stash[_BROKER] = name
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

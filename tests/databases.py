@@ -1,4 +1,4 @@
-"""Databases for tests: every test that asks for `database` runs on SQLite and on PostgreSQL, each time on a fresh copy.
+"""Databases for tests: every test that asks for `database` runs on SQLite and on PostgreSQL, each time on a fresh or emptied copy.
 
 Migrations run once a session, into a template that is copied for each test. PostgreSQL is the server of `DATABASE_URL` (its
 user must be allowed to create databases), else one that is started here from the binaries on this machine, else the
@@ -23,6 +23,7 @@ import pytest
 import sqlalchemy
 
 from tests.requirements import missing
+from tests.spare_databases import SpareDatabases
 from tocsin.storage.database import Database
 
 _DRIVER = "postgresql+psycopg"
@@ -59,10 +60,17 @@ def sqlite_database_url(_sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_database_url(postgres_url: str, _postgresql_template: str) -> Iterator[str]:
-    """The URL of a PostgreSQL database with all tables, dropped afterwards; fit for `DATABASE_URL` of other processes."""
-    with _postgresql_database(postgres_url, template=_postgresql_template) as url:
+def postgresql_database_url(_postgresql_databases: SpareDatabases) -> Iterator[str]:
+    """The URL of a PostgreSQL database with all tables, nobody else's; fit for `DATABASE_URL` of other processes."""
+    with _postgresql_databases.lent() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def _postgresql_databases(postgres_url: str, _postgresql_template: str) -> Iterator[SpareDatabases]:
+    databases = SpareDatabases(lambda: _postgresql_database(postgres_url, template=_postgresql_template), _DRIVER)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(scope="session")
