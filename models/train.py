@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -184,8 +184,8 @@ def sentiment_scores(network: Network, ids: list[list[int]]) -> np.ndarray[Any, 
     return scores
 
 
-def run(chosen: argparse.Namespace) -> None:
-    """Train until the minutes are over."""
+def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic) -> None:
+    """Train until the minutes are over, in the seconds of `clock`."""
     work: Path = chosen.work_folder
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(chosen.seed)
@@ -214,7 +214,7 @@ def run(chosen: argparse.Namespace) -> None:
     sampler = Sampler(examples, random, chosen.broad_until, chosen.side_share, chosen.emphasis)
     batches = Batches(examples, tokenizer, sampler, random, chosen.batch, disguise if chosen.augment else None, teacher)
     whole = chosen.minutes * 60
-    began = time.monotonic() - elapsed
+    began = clock() - elapsed
     network.train()
     losses: list[float] = []
     while elapsed < whole:
@@ -230,7 +230,7 @@ def run(chosen: argparse.Namespace) -> None:
                 stepper.zero_grad(set_to_none=True)
             losses.append(loss.item())
             steps += 1
-            elapsed = time.monotonic() - began
+            elapsed = clock() - began
         if steps % 160 == 0:
             print(f"step {steps}, minute {elapsed / 60:.1f}, loss {np.mean(losses[-160:]):.4f}", flush=True)
         if elapsed / whole * chosen.evaluations >= evaluated + 1 or elapsed >= whole:

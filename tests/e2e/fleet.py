@@ -24,7 +24,7 @@ from tocsin.storage.database import Database
 SPEED = 40.0
 """Seconds of the rehearsal a second: an evaluation instant every 7.5 s."""
 SERVICES = ("ingest", "classify", "alert", "api")
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 The ceilings are what today's network does and a little more, not what would be good: irony and negation are its known weak
 sides, see the card. A network that does worse anywhere is held back here. The margin is for processors: int8 products and
-what else is in a batch move a few of the cases that are near a border.
+what else is in a batch move a few of the cases that are near a border: of 65 with links and handles, 3 fail with VNNI, 4 without.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CEILINGS = {
     "comparison, the other unknown": 0.25,
     "10,000 characters": 0.20,
     "all caps": 0.10,
-    "elongated words": 0.06,
+    "elongated words": 0.065,
     "typos": 0.16,
     "names": 0.15,
     "numbers": 0.10,
     "hashtags": 0.17,
-    "links and handles": 0.06,
+    "links and handles": 0.065,
     "direction": 0.06,
 }
 """The largest share of a capability's cases that may fail."""
