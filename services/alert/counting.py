@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.alert.detection.blocks import HourBlock, build_block, dump_block, keep_stories, load_block, marks_of
-from services.alert.detection.observations import HarmfulRates, HourCount, Observation, count_hours, start_of_hour
+from services.alert.detection.blocks import (
+    HourBlock,
+    Marked,
+    build_block,
+    dump_block,
+    keep_stories,
+    load_block,
+    marks_of,
+)
+from services.alert.detection.hours import tally_of
+from services.alert.detection.observations import HarmfulRates, HourCount, Observation, start_of_hour
 from services.alert.detection.stories import StoryBook, Telling, untold, write_down
 from services.alert.detection.voices import Quote
 from services.alert.detection.words import crisis_word_finder
@@ -84,12 +93,12 @@ class Counting:
         built: dict[datetime, HourBlock] = {}
 
         def count(rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
-            observations = [seen(row) for row in rows]
-            built.update(self._blocks(observations, first, speaks_of_crisis))
-            return self._counts(observations, speaks_of_crisis)
+            marked = self._marked_by_hour([seen(row) for row in rows], speaks_of_crisis)
+            built.update({hour: build_block(items) for hour, items in marked.items() if hour >= first})
+            return _rows_of(marked)
 
         thresholds = Thresholds(risk=self._rates.risk_threshold, relevance=self._rates.relevance_threshold)
-        dirty = counts.recount(session, brand, count, now=self._clock.now(), thresholds=thresholds)
+        dirty = counts.recount(session, brand, count, now=self._clock.now(), thresholds=thresholds, locked=True)
         until = max([instant, *(hour for hour in dirty if hour >= first)]) + _MOMENT
         stored = {hour: load_block(data) for hour, data in blocks.load(session, brand, first, until).items()}
         changed = {hour: keep_stories(block, stored.get(hour)) for hour, block in built.items()}
@@ -108,6 +117,7 @@ class Counting:
             history=[_hour_count(hour, numbers) for hour, numbers in history],
             quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids).items()},
             mutes=mutes,
+            version=hash(tuple(row for row in history if row[0] < start_of_hour(instant))),
         )
         return counted, muted
 
@@ -119,23 +129,16 @@ class Counting:
 
     def count(self, rows: Sequence[ObservedRow]) -> dict[datetime, dict[str, Any]]:
         """The counts of the hours that these rows are in, as JSON."""
-        return self._counts([observed(row) for row in rows], crisis_word_finder(self._settings_of("").crisis_words))
+        speaks_of_crisis = crisis_word_finder(self._settings_of("").crisis_words)
+        return _rows_of(self._marked_by_hour([observed(row) for row in rows], speaks_of_crisis))
 
-    def _counts(
+    def _marked_by_hour(
         self, observations: Sequence[Observation], speaks_of_crisis: Callable[[str], bool]
-    ) -> dict[datetime, dict[str, Any]]:
-        counted = count_hours(observations, self._rates, speaks_of_crisis)
-        return {hour.hour: hour.to_json() for hour in counted}
-
-    def _blocks(
-        self, observations: Sequence[Observation], first: datetime, speaks_of_crisis: Callable[[str], bool]
-    ) -> dict[datetime, HourBlock]:
-        hours: dict[datetime, list[Observation]] = {}
-        for item in observations:
-            hour = start_of_hour(item.at)
-            if hour >= first:
-                hours.setdefault(hour, []).append(item)
-        return {hour: self._block(items, speaks_of_crisis) for hour, items in hours.items()}
+    ) -> dict[datetime, list[Marked]]:
+        hours: dict[int, list[Marked]] = {}
+        for item in marks_of(observations, self._rates, speaks_of_crisis):
+            hours.setdefault(int(item.seconds // 3600), []).append(item)
+        return {datetime.fromtimestamp(hour * 3600, UTC): items for hour, items in hours.items()}
 
     def _block(self, observations: Sequence[Observation], speaks_of_crisis: Callable[[str], bool]) -> HourBlock:
         return build_block(marks_of(observations, self._rates, speaks_of_crisis))
@@ -155,6 +158,10 @@ class Counting:
         named = {item: f"{told.story:016x}" for item, told in given.items()}
         stories.write(session, brand, named)
         return {hour: write_down(known[hour], given) for hour in new}, muted_hours(named, new, mutes)
+
+
+def _rows_of(marked: Mapping[datetime, Sequence[Marked]]) -> dict[datetime, dict[str, Any]]:
+    return {hour: tally_of(hour, items).count().to_json() for hour, items in marked.items()}
 
 
 @lru_cache(maxsize=65_536)

@@ -42,6 +42,8 @@ CLAIM = timedelta(minutes=2)
 LOOK_AGAIN = timedelta(seconds=5)
 """How soon a brand is looked at again whose instant is not complete yet."""
 POLL_SECONDS = 1.0
+MOST_JUDGES = 512
+"""Brands of which a process keeps the learned baseline, about 100 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Counted:
     """Works until the transaction ends."""
     mutes: Mutes = NO_MUTES
     """What they cover is in no block and in no hour of the history."""
+    version: int = 0
+    """Changes whenever an hour of the history that is over was counted again."""
 
 
 class Count(Protocol):
@@ -109,6 +113,8 @@ class Evaluator:
         self._count = count
         self._apply = apply
         self._health = health
+        self._judges: dict[str, Judge] = {}
+        """By brand, the latest used last. Nothing is remembered in them but what the database says at that moment."""
 
     def run(self, stop: threading.Event) -> None:
         """Judge what is due until `stop` is set; a database that is away is waited for."""
@@ -155,12 +161,13 @@ class Evaluator:
             if state.counting_key != profile.counting_key:
                 self._count.forget_counts(session, brand, instant)
             counted = self._count(session, brand, observed_since(instant), instant)
-            judgement = Judge(profile, self._settings_of(brand), self._rates).judge(
+            judgement = self._judge_of(profile).judge(
                 instant,
                 counted.blocks,
                 counted.history,
                 state,
                 complete_up_to=complete or datetime.fromtimestamp(0, UTC),
+                version=counted.version,
                 quotes=counted.quotes,
                 muted_sources=counted.mutes.sources(instant),
             )
@@ -180,6 +187,17 @@ class Evaluator:
             self._apply(session, judgement, complete)
         metrics.EVALUATION_LATENESS.observe(max(0.0, (self._clock.now() - instant).total_seconds()))
         return judgement
+
+    def _judge_of(self, profile: BrandProfile) -> Judge:
+        """One that may still know what it learned of the same hours; it answers as a new one would."""
+        settings = self._settings_of(profile.id)
+        judge = self._judges.pop(profile.id, None)
+        if judge is None or judge.made_for != (profile, settings, self._rates):
+            judge = Judge(profile, settings, self._rates)
+        self._judges[profile.id] = judge
+        while len(self._judges) > MOST_JUDGES:
+            self._judges.pop(next(iter(self._judges)))
+        return judge
 
     def _tell(self, judgement: Judgement) -> None:
         metrics.EVALUATIONS.inc()

@@ -132,6 +132,10 @@ class BrandAnswer(Answer):
     level: Level
     score: float
     reasons: dict[str, str]
+    decided: dict[str, str] = Field(
+        description="Which threshold decided or holds the level, and with what it would have stayed silent or fallen: "
+        "a sentence a language, empty while it is calm."
+    )
     evaluated_at: Instant | None
     complete_up_to: Instant | None
     incident: UUID | None = Field(description="The open incident, if there is one.")

@@ -13,8 +13,9 @@ from math import log
 import numpy as np
 
 from services.alert.detection.blocks import blocks_of
+from services.alert.detection.hours import count_hours
 from services.alert.detection.judge import INSTANT, Judge, observed_since
-from services.alert.detection.observations import HarmfulRates, Observation, count_hours
+from services.alert.detection.observations import HarmfulRates, Observation
 from services.alert.detection.state import BrandProfile, BrandState
 from tocsin.contracts.settings.detection import DetectionSettings
 

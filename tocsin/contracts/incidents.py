@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -26,7 +27,7 @@ class Level(StrEnum):
     @property
     def rank(self) -> int:
         """0 for green to 3 for red."""
-        return list(Level).index(self)
+        return _RANKS[self]
 
     @property
     def serious(self) -> bool:
@@ -54,6 +55,9 @@ class Level(StrEnum):
         if not isinstance(other, Level):
             return NotImplemented
         return self.rank >= other.rank
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 class IncidentState(StrEnum):
@@ -367,3 +371,9 @@ class Incident(_Part):
     def pages(self) -> bool:
         """True while messages that escalate may go out: nobody has it in hand or silenced it, and it is not calm again."""
         return self.state is IncidentState.TRIGGERED and self.level > Level.GREEN and self.silence is None
+
+
+def decided_in_words(evidence: Mapping[str, Any]) -> dict[str, str]:
+    """Which threshold decided, and with what it would have stayed silent, a sentence a language; empty where evidence has none."""
+    decided = evidence.get("decided") or {}
+    return {language: decided[language] for language in ("fr", "en") if language in decided}

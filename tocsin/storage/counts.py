@@ -87,14 +87,22 @@ def brands_with_dirty_hours(session: Session) -> list[str]:
 
 
 def recount(
-    session: Session, brand: str, count: CountHours, *, now: datetime, thresholds: Thresholds = _USUAL
+    session: Session,
+    brand: str,
+    count: CountHours,
+    *,
+    now: datetime,
+    thresholds: Thresholds = _USUAL,
+    locked: bool = False,
 ) -> list[datetime]:
     """Count the dirty hours of a brand again from its rows, for detection and for figures; returns these hours.
 
     The brand is locked, so that two evaluators never write an older count over a newer one. Marks are read before the rows
-    and only those that were read are taken away: what a handler is just committing keeps its own mark.
+    and only those that were read are taken away: what a handler is just committing keeps its own mark. `locked`: who calls has
+    locked the brand already.
     """
-    brands.lock(session, brand, now=now)
+    if not locked:
+        brands.lock(session, brand, now=now)
     marks = session.execute(select(DirtyHourTable.id, DirtyHourTable.hour).where(DirtyHourTable.brand == brand)).all()
     if not marks:
         return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -22,6 +23,7 @@ _ALPHA = 0.7213 / (1 + 1.079 / _REGISTERS)
 _EXACT, _ESTIMATED = b"\x01", b"\x02"
 
 
+@lru_cache(maxsize=1024)
 def digest(author: str) -> int:
     """The 64 bits that stand for an author."""
     return int.from_bytes(blake2b(author.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -38,12 +38,13 @@ def replace(
             "hour": hour,
             "split": split,
             "value": value,
-            **dict(zip(NUMBERS, tally.whole.numbers, strict=True)),
-            "authors": distinct.pack(tally.whole.digests),
+            **dict(zip(NUMBERS, whole.numbers, strict=True)),
+            "authors": distinct.pack(whole.digests),
             "slots": tally.slots_to_json(),
         }
         for hour in hours
         for (split, value), tally in counted.get(hour, {}).items()
+        for whole in (tally.whole(),)
     ]
     if written:
         session.execute(insert(HourFiguresTable), written)

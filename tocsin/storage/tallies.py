@@ -107,15 +107,25 @@ class Tally:
 
 @dataclass(slots=True)
 class HourTally:
-    """One hour (or less) of one value of a split: its whole, and each five minutes of it."""
+    """One hour (or less) of one value of a split, by its five minutes."""
 
-    whole: Tally = field(default_factory=Tally)
     slots: dict[int, Tally] = field(default_factory=dict)
 
     def add(self, row: ObservedRow, thresholds: Thresholds) -> None:
         """Count one mention of this hour."""
-        self.whole.add(row, thresholds)
-        self.slots.setdefault(row.at.minute // 5, Tally()).add(row, thresholds)
+        slot = row.at.minute // 5
+        tally = self.slots.get(slot)
+        if tally is None:
+            tally = self.slots[slot] = Tally()
+        tally.add(row, thresholds)
+
+    def whole(self) -> Tally:
+        """All of the hour."""
+        found = Tally()
+        for tally in self.slots.values():
+            found.take(tally.numbers, ())
+            found.digests |= tally.digests
+        return found
 
     def slots_to_json(self) -> list[list[Any]]:
         """`[slot, numbers…, authors]` for each five minutes with a mention."""
@@ -162,7 +172,10 @@ def tally_hours(
         values = hours.setdefault(row.at.replace(minute=0, second=0, microsecond=0), {})
         for split in (None, *Split):
             key = ("" if split is None else split.value, value_of(row, split))
-            values.setdefault(key, HourTally()).add(row, thresholds)
+            tally = values.get(key)
+            if tally is None:
+                tally = values[key] = HourTally()
+            tally.add(row, thresholds)
     return hours
 
 

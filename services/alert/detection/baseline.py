@@ -309,6 +309,6 @@ def learn(
     widening = 1.0
     if broken_at is not None:
         weights[: max(0, learned.index(start_of_hour(broken_at)))] *= 0.25
-        if instant - broken_at < settings.baseline.cold:
+        if now - broken_at < settings.baseline.cold:
             widening = 2.0
     return Baseline(learned, weights, ZoneInfo(zone), widening, settings)

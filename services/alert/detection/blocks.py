@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,9 @@ from tocsin.contracts.events import AuthorRole, RiskKind, SourceKind
 
 FIRST, FIRST_HARMFUL, FIRST_TOXIC = 1, 2, 4
 """Its author's first of the hour: of all, of the harmful, of the harmful and toxic ones."""
-HARMFUL, CRISIS, PRESS, REPOST = 8, 16, 32, 64
-"""What it is by itself: harmful, with a crisis word, by the press, a repost of another."""
+HARMFUL, CRISIS, PRESS, REPOST, TOXIC = 8, 16, 32, 64, 128
+"""What it is by itself: harmful, with a crisis word, by the press, a repost of another, harmful and toxic."""
+_BY_ITSELF = HARMFUL | CRISIS | PRESS | REPOST | TOXIC
 
 ROW = np.dtype([
     ("seconds", "<f8"),  # event time, since 1970
@@ -66,18 +67,19 @@ def kinds_of(bits: int) -> list[RiskKind]:
 
 def number_of(key: str) -> int:
     """A hash of 63 bits, the same in every process and never 0; keys of hexadecimal digits are taken as they are."""
-    try:
-        number = int(key[:16], 16) if len(key) in (16, 24) else 0
-    except ValueError:
-        number = 0
+    number = 0
+    if len(key) in (16, 24):
+        try:
+            number = int(key[:16], 16)
+        except ValueError:
+            number = 0
     if not number:
         number = int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
     return (number & 0x7FFF_FFFF_FFFF_FFFF) or 1
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """One mention, made ready to be put into a block; it does not depend on the others of its hour."""
+class Marked(NamedTuple):
+    """One mention, made ready to be counted and to be put into a block; it does not depend on the others of its hour."""
 
     id: str
     seconds: float
@@ -89,13 +91,15 @@ class Marked:
     language: str
     source: str
     flags: int
-    toxic: bool
+    wakes: bool
+    """One that does not is counted in its hour, and is in no block."""
 
 
 def mark(item: Observation, rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]) -> Marked:
-    """What a block holds of a mention that wakes and counts."""
-    harmful = item.negative or item.risk >= rates.risk_threshold
-    flags = HARMFUL if harmful else 0
+    """What is kept of a mention that counts."""
+    flags = 0
+    if item.negative or item.risk >= rates.risk_threshold:
+        flags = HARMFUL | TOXIC if item.toxicity >= rates.toxicity_threshold else HARMFUL
     if item.text and speaks_of_crisis(item.text):
         flags |= CRISIS
     if item.role is AuthorRole.PRESS or item.source_kind is SourceKind.PRESS:
@@ -104,58 +108,82 @@ def mark(item: Observation, rates: HarmfulRates, speaks_of_crisis: Callable[[str
         flags |= REPOST
     own = f"?{item.mention_id}"
     return Marked(
-        id=item.mention_id,
-        seconds=item.at.timestamp(),
-        author=number_of(item.author or own),
-        followers=-1 if item.followers is None else item.followers,
-        engagement=item.engagement,
-        copies=number_of(item.copy_key or own),
-        kinds=bits_of(item.kinds) if item.kinds else 0,
-        language=primary_language(item.language),
-        source=item.source,
-        flags=flags,
-        toxic=harmful and item.toxicity >= rates.toxicity_threshold,
+        item.mention_id,
+        item.at.timestamp(),
+        number_of(item.author or own),
+        -1 if item.followers is None else item.followers,
+        item.engagement,
+        number_of(item.copy_key or own),
+        bits_of(item.kinds) if item.kinds else 0,
+        primary_language(item.language),
+        item.source,
+        flags,
+        item.wakes,
     )
 
 
 def build_block(marked: Iterable[Marked]) -> HourBlock:
-    """The columns of one clock hour, whatever the order in which its mentions came."""
-    ordered = sorted(marked, key=attrgetter("seconds", "id"))
-    languages: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    rows = np.array(
-        [
-            (
-                item.seconds,
-                item.author,
-                item.followers,
-                item.engagement,
-                item.copies,
-                0,
-                item.kinds,
-                languages.setdefault(item.language, len(languages)),
-                sources.setdefault(item.source, len(sources)),
-                item.flags,
-            )
-            for item in ordered
-        ],
-        dtype=ROW,
-    )
-    everything = np.arange(len(rows))
-    harmful = np.flatnonzero(rows["flags"] & HARMFUL)
-    toxic = np.flatnonzero(np.fromiter((item.toxic for item in ordered), dtype=bool, count=len(ordered)))
-    for flag, which in ((FIRST, everything), (FIRST_HARMFUL, harmful), (FIRST_TOXIC, toxic)):
+    """The columns of one clock hour, of those of its mentions that may wake somebody, whatever the order in which they came."""
+    return extend_block(_EMPTY, marked)
+
+
+def extend_block(block: HourBlock, marked: Iterable[Marked]) -> HourBlock:
+    """`block` with more mentions of its hour: what `build_block` makes of all (but in which order languages and sources are numbered);
+    which story a mention tells stays with it.
+    """
+    ordered = sorted((item for item in marked if item.wakes), key=_BY_TIME)
+    if not ordered:
+        return block
+    before = len(block.rows)
+    languages = {name: number for number, name in enumerate(block.languages)}
+    sources = {name: number for number, name in enumerate(block.sources)}
+    rows = np.zeros(before + len(ordered), dtype=ROW)
+    rows[:before] = block.rows
+    ids, seconds, authors, followers, engagement, copies, kinds, spoken, said, flags, _ = zip(*ordered, strict=True)
+    new = rows[before:]
+    new["seconds"], new["author"], new["followers"], new["engagement"] = seconds, authors, followers, engagement
+    new["copies"], new["kinds"], new["flags"] = copies, kinds, flags
+    new["language"] = [languages.setdefault(name, len(languages)) for name in spoken]
+    new["source"] = [sources.setdefault(name, len(sources)) for name in said]
+    names = (*block.ids, *ids)
+    if before and (float(rows["seconds"][before - 1]), names[before - 1]) > (seconds[0], ids[0]):
+        names, rows = _in_order(names, rows)
+    _mark_first(rows)
+    return HourBlock(names, rows, tuple(languages), tuple(sources))
+
+
+_BY_TIME = attrgetter("seconds", "id")
+
+
+def _in_order(ids: tuple[str, ...], rows: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """By time, and by id where two came at one moment."""
+    seconds = rows["seconds"].tolist()
+    order = sorted(range(len(ids)), key=lambda place: (seconds[place], ids[place]))
+    return tuple([ids[place] for place in order]), rows[order]
+
+
+def _mark_first(rows: NDArray[Any]) -> None:
+    """Flag each author's first mention in order of the rows: of all, of the harmful, of the harmful and toxic ones."""
+    flags = rows["flags"] & _BY_ITSELF
+    for flag, which in (
+        (FIRST, np.arange(len(rows))),
+        (FIRST_HARMFUL, np.flatnonzero(flags & HARMFUL)),
+        (FIRST_TOXIC, np.flatnonzero(flags & TOXIC)),
+    ):
         # The first of each author, because `unique` tells the first place of each value.
         _, first = np.unique(rows["author"][which], return_index=True)
-        rows["flags"][which[first]] |= flag
-    return HourBlock(tuple(item.id for item in ordered), rows, tuple(languages), tuple(sources))
+        flags[which[first]] |= flag
+    rows["flags"] = flags
+
+
+_EMPTY = HourBlock((), np.zeros(0, dtype=ROW), (), ())
 
 
 def marks_of(
     observations: Iterable[Observation], rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]
 ) -> list[Marked]:
-    """Those that may wake somebody and count, made ready."""
-    return [mark(item, rates, speaks_of_crisis) for item in observations if item.wakes and item.counts(rates)]
+    """Those that count, made ready."""
+    return [mark(item, rates, speaks_of_crisis) for item in observations if item.counts(rates)]
 
 
 def blocks_of(

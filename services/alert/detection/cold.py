@@ -15,6 +15,9 @@ from services.alert.detection.levels import Signals
 from services.alert.detection.observations import HOUR, HourCount, start_of_hour
 from tocsin.contracts.settings.detection import DetectionSettings
 
+COLD_NOTICE, COLD_CALM = 2 / 3, 1 / 2
+"""Of the limit of an alert: what is a notice, and below what an alert is calm again."""
+
 
 def cold_signals(
     columns: Columns,
@@ -37,11 +40,11 @@ def cold_signals(
     seen, harmful_seen = sum(item.authors for item in earlier), sum(item.harmful for item in earlier)
     share_is_high = count.observed_harmful / max(count.authors, 1.0) >= (harmful_seen + 2) / (seen + 4)
     passes = known >= cold.known_hours and count.distinct_harmful >= limit and share_is_high
-    notice = known >= cold.known_hours and count.distinct_harmful >= 2 / 3 * limit and share_is_high
+    notice = known >= cold.known_hours and count.distinct_harmful >= COLD_NOTICE * limit and share_is_high
     return Findings(
         signals=Signals(
             passes=passes,
-            calm=count.distinct_harmful < limit / 2,
+            calm=count.distinct_harmful < COLD_CALM * limit,
             notice=notice,
             passed_by=HOUR if passes else None,
         ),

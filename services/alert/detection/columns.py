@@ -57,10 +57,19 @@ class WindowCount:
 class View:
     """The mentions of one window that count, by time, in columns (see `blocks.ROW`)."""
 
-    ids: Sequence[str]
+    names: Sequence[str]
+    """The ids of all mentions of the last day; those of these are at `places`."""
+    places: Integers
     rows: NDArray[Any]
     languages: Sequence[str]
     sources: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def id(self, place: int) -> str:
+        """The id of the mention at this place of the view."""
+        return self.names[int(self.places[place])]
 
     def has(self, flag: int) -> Mask:
         """Which have one of these flags."""
@@ -76,9 +85,8 @@ class View:
 
     def only(self, which: Mask) -> View:
         """These alone."""
-        places = np.flatnonzero(which)
-        ids = [self.ids[place] for place in places.tolist()]
-        return View(ids, self.rows[places], self.languages, self.sources)
+        chosen = np.flatnonzero(which)
+        return View(self.names, self.places[chosen], self.rows[chosen], self.languages, self.sources)
 
 
 class Columns:
@@ -95,7 +103,7 @@ class Columns:
     ) -> None:
         """`blocks` in order of time; only mentions in (`start`, `end`] and outside `masks` (alerts that are over) count."""
         self.start, self.end = start, end
-        self._blocks = blocks
+        self._names = [item for block in blocks for item in block.ids]
         self._languages, self._sources, self._rows = _join(blocks)
         self._seconds = self._rows["seconds"].copy()
         keep = (self._seconds > start.timestamp()) & (self._seconds <= end.timestamp())
@@ -130,8 +138,7 @@ class Columns:
         """The mentions in (`start`, `end`] that count."""
         low, high = self._span(start, end)
         places = low + np.flatnonzero(self._keep[low:high])
-        ids, number = [item for block in self._blocks for item in block.ids], places.tolist()
-        return View([ids[place] for place in number], self._rows[places], self._languages, self._sources)
+        return View(self._names, places, self._rows[places], self._languages, self._sources)
 
     def count(self, end: datetime, length: timedelta, author_share: float) -> WindowCount:
         """Count the window of `length` that ends at `end`; no author carries more than `author_share` of N (but at least 1)."""

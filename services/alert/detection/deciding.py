@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from math import ceil
 from typing import Any
 
 from services.alert.detection.baseline import Expected
+from services.alert.detection.cold import COLD_CALM, COLD_NOTICE
 from services.alert.detection.findings import Findings
-from services.alert.detection.measures import WindowMeasure
+from services.alert.detection.measures import WindowMeasure, heard_windows
+from services.alert.detection.observations import HOUR
 from services.alert.detection.phrases import french_duration
 from services.alert.detection.sentences import silence_leads
 from services.alert.detection.state import BrandState
 from services.alert.detection.surprise import count_surprise, surprise_of
 from services.alert.detection.watch import decided_by_rules
+from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.base import format_duration
 from tocsin.contracts.settings.detection import DetectionSettings
 
 Decided = Mapping[str, Any]
 
 
-def decided_by(findings: Findings, state: BrandState, settings: DetectionSettings) -> Decided:
-    """The threshold that decided; empty where nothing was compared with one."""
-    if findings.decided_by == "engagement.serious_gain":
-        return _by_engagement(findings)
+def decided_by(findings: Findings, state: BrandState, instant: datetime, settings: DetectionSettings) -> Decided:
+    """The threshold that decided; empty where nothing was compared with one. `held` in it: it keeps a level up that rose before."""
     if findings.rung is not None and not findings.signals.passes:
         return decided_by_rules(findings.rung)
     if silence_leads(findings, state):
         return _by_silence(state, settings)
+    if is_held(findings, state):
+        return _by_holding(findings, state, instant, settings)
+    noticed_only = findings.growth and not (findings.signals.passes or findings.noticed)
+    if noticed_only or findings.decided_by == "engagement.serious_gain":
+        return _by_engagement(findings, settings)
     if findings.cold:
         return _by_cold(findings)
     return {} if findings.deciding is None else _by_window(findings, findings.deciding, settings)
@@ -49,10 +57,11 @@ def _told(
     }
 
 
-def _by_engagement(findings: Findings) -> Decided:
-    post = findings.growth[0]
+def _by_engagement(findings: Findings, settings: DetectionSettings) -> Decided:
+    post, limits = findings.growth[0], settings.engagement
+    plain, usual = ("serious_gain", "serious_times_usual") if post.serious else ("gain", "times_usual")
     return {
-        "threshold": findings.decided_by,
+        "threshold": f"engagement.{plain if post.limit <= getattr(limits, plain) else usual}",
         "value": post.reactions,
         "limit": round(post.limit),
         "silent_with": f"fewer than {post.limit:.0f} reactions",
@@ -72,13 +81,53 @@ def _by_silence(state: BrandState, settings: DetectionSettings) -> Decided:
 def _by_cold(findings: Findings) -> Decided:
     if findings.cold_count is None:
         return {}
+    limit = findings.cold_limit
+    if findings.noticed and not findings.signals.passes:
+        limit *= COLD_NOTICE
     return {
         "threshold": findings.decided_by,
         "value": findings.cold_count.distinct_harmful,
-        "limit": round(findings.cold_limit, 1),
-        "silent_with": f"fewer than {findings.cold_limit:.0f} harmful authors in the hour",
-        "silent_with_fr": f"moins de {findings.cold_limit:.0f} auteurs nuisibles dans l'heure",
+        "limit": round(limit, 1),
+        "silent_with": f"fewer than {ceil(limit)} harmful authors in the hour",
+        "silent_with_fr": f"moins de {ceil(limit)} auteurs nuisibles dans l'heure",
     }
+
+
+def is_held(findings: Findings, state: BrandState) -> bool:
+    """Whether the level is one that rose before and that nothing of this evaluation would have raised."""
+    signals = findings.signals
+    return state.level is not Level.GREEN and not signals.passes and (state.level.serious or not signals.notice)
+
+
+def _by_holding(findings: Findings, state: BrandState, instant: datetime, settings: DetectionSettings) -> Decided:
+    """What keeps the level up: something that is not calm again, or that calm has not lasted yet."""
+    if state.calm_since is not None:
+        calm, lasts = instant - state.calm_since, settings.levels.falls_after
+        return {
+            "threshold": "levels.falls_after",
+            "held": True,
+            "value": round(calm / HOUR, 2),
+            "limit": round(lasts / HOUR, 2),
+            "silent_with": f"a limit of at most {calm / HOUR:.2f} hours of calm",
+            "silent_with_fr": f"une limite d'au plus {calm / HOUR:.2f} heures de calme".replace(".", ","),
+        }
+    if findings.cold and findings.cold_count is not None:
+        limit = findings.cold_limit * COLD_CALM
+        return {
+            "threshold": findings.decided_by,
+            "held": True,
+            "value": findings.cold_count.distinct_harmful,
+            "limit": round(limit, 1),
+            "silent_with": f"fewer than {ceil(limit)} harmful authors in the hour",
+            "silent_with_fr": f"moins de {ceil(limit)} auteurs nuisibles dans l'heure",
+        }
+    heard = heard_windows(findings.measures, state)
+    if not heard:
+        return {}
+    value = max(max(item.harmful_surprise, item.crisis_surprise) for item in heard)
+    if value < settings.gate.closes_below:
+        return {}  # it has just fallen, to a level that was still due while it was calm
+    return _told("gate.closes_below", value, settings.gate.closes_below, held=True)
 
 
 def _by_window(findings: Findings, item: WindowMeasure, settings: DetectionSettings) -> Decided:

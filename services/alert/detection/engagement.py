@@ -58,7 +58,7 @@ def taking_off(
     reactions = view.rows["engagement"]
     places = np.flatnonzero(view.has(HARMFUL) & (reactions >= notice))
     for place in places[np.argsort(-reactions[places], kind="stable")].tolist():
-        mention_id, number = view.ids[place], int(reactions[place])
+        mention_id, number = view.id(place), int(reactions[place])
         before = kept.get(mention_id)
         if before is None or before.reactions < serious <= number or number >= _TOLD_AGAIN * before.reactions:
             grave = number >= serious

@@ -19,7 +19,7 @@ from services.alert.detection.sentences import (
     silence_leads,
 )
 from services.alert.detection.state import BrandState, Reason
-from services.alert.detection.voices import Pasted, Quotes, count_apart, loudest, sources_of, tell_stories
+from services.alert.detection.voices import Pasted, Quotes, count_apart, sources_of, tell
 from services.alert.detection.watch import rung_evidence
 from tocsin.contracts.incidents import Level
 from tocsin.contracts.settings.base import format_duration
@@ -45,13 +45,13 @@ def explain(
     # On a grave matter that is told neutrally, and where there is much talk without harm, what is said is all of it.
     whole = findings.buzz or findings.decided_by == "levels.never_buzz_kinds"
     told = view if whole else harmful_of(view)
-    stories = tell_stories(told, quotes)
-    voices = loudest(told, quotes)
+    stories, voices = tell(told, quotes)
     complete = complete_up_to is None or complete_up_to >= instant
     usual = findings.deciding.harmful_expected.mean if findings.deciding else None
-    decided = decided_by(findings, state, settings)
-    noticed = state.level is Level.YELLOW and (findings.noticed or silence_leads(findings, state))
-    deciding = decided_reason(decided) if findings.signals.passes or findings.rung or noticed else None
+    decided = decided_by(findings, state, instant, settings)
+    deciding = None if state.level is Level.GREEN and not findings.signals.passes else decided_reason(decided)
+    if deciding is not None:
+        decided = {**decided, "fr": deciding.fr, "en": deciding.en}
     main = main_reason(findings, window, usual, stories, voices, state=state, instant=instant)
     reasons = (
         *_leads(findings, state, main, quotes=quotes),

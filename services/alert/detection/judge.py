@@ -19,7 +19,7 @@ from services.alert.detection.engagement import taking_off, usual_best
 from services.alert.detection.evidence import explain
 from services.alert.detection.findings import Findings
 from services.alert.detection.levels import Signals, next_state, present_mask
-from services.alert.detection.measures import WindowMeasure, measure
+from services.alert.detection.measures import WindowMeasure, heard_windows, measure
 from services.alert.detection.news import news_of
 from services.alert.detection.observations import HOUR, HarmfulRates, HourCount, Observation, start_of_hour
 from services.alert.detection.silence import Habit, learn_habits, watch_sources
@@ -74,6 +74,8 @@ class Judge:
     """Judges one brand; keeps the baseline of the present hour, which is costly to learn and the same within the hour."""
 
     def __init__(self, brand: BrandProfile, settings: DetectionSettings, rates: HarmfulRates) -> None:
+        self.made_for = (brand, settings, rates)
+        """Another brand, or other settings, need another one."""
         self._brand = brand
         self._settings = settings
         self._rates = rates
@@ -100,13 +102,14 @@ class Judge:
         What is muted is in no block; that a muted source says nothing is no alarm.
 
         `quotes` is asked for the few mentions that the evidence quotes. `version` must change whenever an hour of `history`
-        that is more than 23 h old was counted again.
+        that is more than 23 h old was counted again. What the present hour holds is asked of its block, not of `history`.
         """
         if state.judged is not None and instant <= state.judged:
             raise ValueError(f"{instant.isoformat()} is not after {state.judged.isoformat()}, which was judged already")
         since = observed_since(instant)
         used = [blocks[hour] for hour in sorted(blocks) if since <= hour <= instant]
         self._refresh(state, instant, history, version)
+        self._earliest = min((count.hour for count in history), default=None)
         spoken = (hour for hour in sorted(blocks) if since <= hour <= instant and len(blocks[hour].rows))
         state = self._noted(state, instant, next(spoken, None))
         start = instant - max(window.length for window in self._settings.gate.windows)
@@ -155,7 +158,6 @@ class Judge:
         if self._hour != key:
             self._hour = key
             self._learned = None
-            self._earliest = min((count.hour for count in history), default=None)
             self._habits = learn_habits(history, instant, state, self._settings)
             self._usual_best = usual_best(history, instant)
 
@@ -241,10 +243,7 @@ class Judge:
         self, state: BrandState, columns: Columns, baseline: Baseline, measures: list[WindowMeasure]
     ) -> Findings:
         settings = self._settings
-        # An alert is held by windows like the one that opened it, and by 3 h at least: a day remembers too long.
-        longest = max(state.opened_by or timedelta(0), 3 * HOUR)
-        heard = [item for item in measures if item.settings.length <= longest] if state.onset is not None else measures
-        heard = heard or measures
+        heard = heard_windows(measures, state)
         closes = settings.gate.closes_below
         calm = all(item.harmful_surprise < closes and item.crisis_surprise < closes for item in heard)
         passing = [item for item in heard if item.passes(settings)]

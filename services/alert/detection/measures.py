@@ -21,7 +21,8 @@ from math import exp, log2, log10
 
 from services.alert.detection.baseline import Baseline, Expected
 from services.alert.detection.columns import Columns, WindowCount
-from services.alert.detection.state import Interval
+from services.alert.detection.observations import HOUR
+from services.alert.detection.state import BrandState, Interval
 from services.alert.detection.surprise import count_surprise, quantile, share_surprise
 from tocsin.contracts.settings.detection import DetectionSettings, WindowSettings
 
@@ -87,6 +88,14 @@ class WindowMeasure:
             and self.count.distinct_harmful >= settings.gate.harmful_authors
             and self.share_is_high
         )
+
+
+def heard_windows(measures: Sequence[WindowMeasure], state: BrandState) -> list[WindowMeasure]:
+    """Those that keep an alert up: windows like the one that opened it, and of 3 h at least, because a day remembers too long."""
+    longest = max(state.opened_by or timedelta(0), 3 * HOUR)
+    if state.onset is None:
+        return list(measures)
+    return [item for item in measures if item.settings.length <= longest] or list(measures)
 
 
 def words_pass(count: WindowCount, surprise: float, window: WindowSettings, settings: DetectionSettings) -> bool:

@@ -1,17 +1,17 @@
 """What the detector is given: single mentions of the last day, and counts by the hour of the weeks before.
 
 `Observation` is one mention as detection sees it. `HourCount` is the baseline's memory: one row an hour and brand, always
-counted again from the mentions of that hour by `count_hours`, never added up, so that late, repeated, edited and removed
+counted again from the mentions of that hour by `hours.count_hours`, never added up, so that late, repeated, edited and removed
 mentions leave nothing behind.
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -62,6 +62,7 @@ class HarmfulRates(BaseModel):
         return self.by_language.get(primary_language(language), self.default)
 
 
+@lru_cache(maxsize=4096)
 def primary_language(language: str | None) -> str:
     """`pt` for `pt-BR`, `hi` for `hi-Latn`, `und` where the language is unknown."""
     return (language or "und").split("-", 1)[0].split("_", 1)[0].lower()
@@ -211,80 +212,3 @@ _PLAIN = ("mentions", "authors", "harmful", "toxic", "crisis", "followers", "wit
 def start_of_hour(at: datetime) -> datetime:
     """The clock hour (of UTC) that `at` is in."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def count_hours(
-    observations: Iterable[Observation], rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]
-) -> list[HourCount]:
-    """Count mentions by the hour, in order of time; hours without a mention that counts are left out.
-
-    Storage calls it with all mentions of each dirty hour of one brand (deleted ones too: their counts stay) and writes what
-    it says in the place of what was there; an hour that is missing from the answer is a row to delete.
-    `speaks_of_crisis` tells whether a text has a crisis word (`words.crisis_word_finder(settings)`).
-    """
-    hours: dict[datetime, HourTally] = {}
-    for observation in observations:
-        if observation.counts(rates):
-            hour = start_of_hour(observation.at)
-            if hour not in hours:
-                hours[hour] = HourTally(hour)
-            hours[hour].add(observation, rates, speaks_of_crisis)
-    return [hours[hour].count() for hour in sorted(hours)]
-
-
-_HARMFUL, _TOXIC, _CRISIS = 1, 2, 4
-
-
-@dataclass(slots=True)
-class HourTally:
-    """An hour while it is being counted: one short entry an author, in any order of mentions."""
-
-    hour: datetime
-    mentions: int = 0
-    top_engagement: int = 0
-    authors: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    """By author: the smallest of the languages used, the most followers seen (−1: not given), and flags."""
-    sources: dict[str, int] = field(default_factory=dict)
-
-    def add(self, observation: Observation, rates: HarmfulRates, speaks_of_crisis: Callable[[str], bool]) -> None:
-        """Count a mention of this hour that `counts`; the same one twice counts twice."""
-        self.mentions += 1
-        self.top_engagement = max(self.top_engagement, observation.engagement)
-        self.sources[observation.source] = self.sources.get(observation.source, 0) + 1
-        author = observation.author or f"?{observation.mention_id}"
-        language, followers = primary_language(observation.language), observation.followers
-        most = -1 if followers is None else followers
-        flags = 0
-        if observation.harmful(rates):
-            flags |= _HARMFUL
-            if observation.toxicity >= rates.toxicity_threshold:
-                flags |= _TOXIC
-        if speaks_of_crisis(observation.text):
-            flags |= _CRISIS
-        known = self.authors.get(author)
-        if known is not None:
-            language, most, flags = min(language, known[0]), max(most, known[1]), flags | known[2]
-        self.authors[author] = (language, most, flags)
-
-    def count(self) -> HourCount:
-        """The row of this hour."""
-        languages: dict[str, list[int]] = {}
-        for language, _, flags in self.authors.values():
-            pair = languages.setdefault(language, [0, 0])
-            pair[0] += 1
-            pair[1] += flags & _HARMFUL
-        entries = self.authors.values()
-        flagged = Counter(flags for _, _, flags in entries)
-        return HourCount(
-            hour=self.hour,
-            mentions=self.mentions,
-            authors=len(self.authors),
-            harmful=sum(number for flags, number in flagged.items() if flags & _HARMFUL),
-            toxic=sum(number for flags, number in flagged.items() if flags & _TOXIC),
-            crisis=sum(number for flags, number in flagged.items() if flags & _CRISIS),
-            followers=sum(followers for _, followers, _ in entries if followers >= 0),
-            with_followers=sum(followers >= 0 for _, followers, _ in entries),
-            languages={language: LanguageCount(*languages[language]) for language in sorted(languages)},
-            sources={source: self.sources[source] for source in sorted(self.sources)},
-            top_engagement=self.top_engagement,
-        )

@@ -8,18 +8,18 @@ two days, an entry an author and hour for the weeks of the baseline.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from services.alert.detection.blocks import HourBlock, Marked, build_block, keep_stories, mark
+from services.alert.detection.blocks import HourBlock, Marked, build_block, extend_block, keep_stories, mark
+from services.alert.detection.hours import HourTally, tally_of
 from services.alert.detection.judge import INSTANT, OBSERVED, Judge
 from services.alert.detection.lateness import wakes
 from services.alert.detection.observations import (
     HOUR,
     HarmfulRates,
     HourCount,
-    HourTally,
     Observation,
     start_of_hour,
 )
@@ -42,10 +42,6 @@ from tocsin.contracts.settings.detection import DetectionSettings
 
 SETTLED = timedelta(minutes=1)
 """A line must have been received this long after an instant for the instant to be judged."""
-
-
-_SAYS: Mapping[bool, Callable[[str], bool]] = {True: lambda _text: True, False: lambda _text: False}
-"""The search for crisis words costs more than all else that is done to a mention, so it is done once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +137,10 @@ class _BrandReplay:
     recent: dict[datetime, dict[str, tuple[int, Observation]]] = field(default_factory=dict)
     marked: dict[datetime, dict[str, Marked]] = field(default_factory=lambda: defaultdict(dict))
     blocks: dict[datetime, HourBlock] = field(default_factory=dict)
-    dirty: set[datetime] = field(default_factory=set)
+    added: dict[datetime, list[Marked]] = field(default_factory=dict)
+    """What came since the last instant, by hour; nothing of it was known before."""
+    changed: set[datetime] = field(default_factory=set)
+    """Hours in which something that was known has changed since then."""
     tallies: dict[datetime, HourTally] = field(default_factory=dict)
     counts: dict[datetime, HourCount] = field(default_factory=dict)
     stale: set[datetime] = field(default_factory=set)
@@ -172,18 +171,10 @@ class _BrandReplay:
             # An observation of its reactions, whatever the revision.
             version, observation = known[0], replace(known[1], engagement=observation.engagement)
         held[observation.mention_id] = (version, observation)
-        says = _SAYS[self.speaks_of_crisis(observation.text)]
-        self._mark(hour, observation, says)
-        self.dirty.add(hour)
+        self._count(hour, observation, is_new=known is None)
         self.stale.add(hour)
         if received - hour > OBSERVED - 2 * HOUR:
             self.version += 1
-        if known is not None or hour not in self.tallies:
-            self.tallies[hour] = HourTally(hour)
-            for _, other in held.values():
-                self._tally(other, self.speaks_of_crisis)
-        else:
-            self._tally(observation, says)
         return None if item.teaches_only or not self.rules else self._ring(observation, item, received)
 
     def _ring(self, observation: Observation, item: Heard, now: datetime) -> Judgement | None:
@@ -209,15 +200,38 @@ class _BrandReplay:
             evidence={"decided": decided_by_rules(rung), "watch": rung_evidence(rung)},
         )
 
-    def _mark(self, hour: datetime, observation: Observation, speaks_of_crisis: Callable[[str], bool]) -> None:
-        if observation.wakes and observation.counts(self.rates):
-            self.marked[hour][observation.mention_id] = mark(observation, self.rates, speaks_of_crisis)
-        else:
+    def _count(self, hour: datetime, observation: Observation, *, is_new: bool) -> None:
+        added = self.added.setdefault(hour, [])
+        if not is_new:
+            self.changed.add(hour)
+        tally = self.tallies.get(hour)
+        if tally is None:
+            tally = self.tallies[hour] = HourTally(hour)
+        if not observation.counts(self.rates):
             self.marked[hour].pop(observation.mention_id, None)
+            return
+        marked = self.marked[hour][observation.mention_id] = mark(observation, self.rates, self.speaks_of_crisis)
+        if is_new:
+            added.append(marked)
+            tally.add(marked)
 
-    def _tally(self, observation: Observation, speaks_of_crisis: Callable[[str], bool]) -> None:
-        if observation.counts(self.rates):
-            self.tallies[start_of_hour(observation.at)].add(observation, self.rates, speaks_of_crisis)
+    def _bring_up_to_date(self, instant: datetime) -> None:
+        """Blocks and counts of the hours in which something came."""
+        for hour, added in self.added.items():
+            before = self.blocks.get(hour)
+            if hour in self.changed:
+                known = self.marked[hour].values()
+                self.blocks[hour] = keep_stories(build_block(known), before)
+                self.tallies[hour] = tally_of(hour, known)
+            else:
+                self.blocks[hour] = build_block(added) if before is None else extend_block(before, added)
+        self.added.clear()
+        self.changed.clear()
+        # What the present hour holds is asked of its block; its row is counted when it is over.
+        over = start_of_hour(instant)
+        for hour in [hour for hour in self.stale if hour < over or hour not in self.counts]:
+            self.counts[hour] = self.tallies[hour].count()
+            self.stale.discard(hour)
 
     def busy(self, instant: datetime) -> bool:
         """Is there anything to judge at `instant`: a level, a confirmation to wait for, or a mention in the last day?"""
@@ -225,20 +239,15 @@ class _BrandReplay:
             self.state.level is not Level.GREEN
             or self.state.pending_since is not None
             or any(instant - hour <= OBSERVED for hour in self.blocks)
-            or bool(self.dirty)
+            or bool(self.added)
         )
 
     def judge(self, instant: datetime) -> Judgement | None:
         """Judge the brand at `instant`; None where it rests."""
         if not self.busy(instant):
             return None
-        for hour in self.dirty:
-            self.blocks[hour] = keep_stories(build_block(self.marked[hour].values()), self.blocks.get(hour))
-        self.dirty.clear()
+        self._bring_up_to_date(instant)
         self._tell_stories(instant)
-        for hour in self.stale:
-            self.counts[hour] = self.tallies[hour].count()
-        self.stale.clear()
         self._forget(instant)
         judgement = self.judge_of_brand.judge(
             instant, self.blocks, list(self.counts.values()), self.state, version=self.version, quotes=self._quotes

@@ -113,6 +113,13 @@ def decided_reason(decided: Mapping[str, Any]) -> Reason | None:
     threshold, value, limit = decided["threshold"], decided["value"], decided["limit"]
     if "surprise" in decided:
         threshold += f", {decided['surprise']}"
+    if decided.get("held"):
+        return Reason(
+            fr=f"Niveau maintenu par {threshold} (limite {_comma(limit)}), où l'on en est à {_comma(value)} ; "
+            f"il serait retombé avec {decided['silent_with_fr']}.",
+            en=f"The level is held by {threshold} (limit {_plain(limit)}), which stands at {_plain(value)}; "
+            f"it would have fallen with {decided['silent_with']}.",
+        )
     fr = f"Seuil décisif : {threshold} (limite {_comma(limit)}), atteint : {_comma(value)} ; serait resté muet avec "
     en = f"Decided by {threshold} (limit {_plain(limit)}): {_plain(value)} reached; it would have stayed silent with "
     fr, en = fr + decided["silent_with_fr"], en + decided["silent_with"]

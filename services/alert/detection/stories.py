@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.alert.detection.blocks import HourBlock, number_of
-from services.alert.detection.copies import PERMUTATIONS, resemblance, signatures
+from services.alert.detection.copies import PERMUTATIONS, equal_values, signatures
 from services.alert.detection.observations import Observation
 from tocsin.contracts.settings.detection import StorySettings
 
@@ -26,15 +26,16 @@ WIDTH = 384
 _SLOWEST = 1 / 20
 """A centre moves by at least this share towards a new text, so that it follows a story that goes on."""
 _GRACE = 3600.0
-_SMALL_PRODUCT = 200_000
-_TOGETHER = 256
+_SMALL = 26
+"""Rows and columns of a product of embeddings that BLAS works out at once without sharing it out among threads."""
+_TOGETHER = 128
 """Mentions that are compared together."""
 _ENTRY = [("key", "<i8"), ("extra", "<i8"), ("last", "<f8"), ("mentions", "<i8"), ("comparable", "?")]
 _TEXT = np.dtype([*_ENTRY, ("signature", "<u2", (PERMUTATIONS,))])
 """Near copies of one text: 161 bytes."""
 _STORY = np.dtype([*_ENTRY, ("centre", "<f2", (WIDTH,))])
 """A story: 801 bytes."""
-_VERSION = b"\x01"
+_VERSION = b"\x02"
 
 
 class Telling(NamedTuple):
@@ -95,7 +96,7 @@ class StoryBook:
         keys = [number_of(item.copy_key or f"?{item.mention_id}") for item in items]
         fresh = [index for index, key in enumerate(keys) if key not in self._texts.places]
         marks = dict(zip(fresh, signatures([items[index].text for index in fresh]), strict=True))
-        nearness = _Nearness(self._centres, [items[index].embedding for index in fresh])
+        nearness = _Nearness(self._centres, self._stories.comparable, [items[index].embedding for index in fresh])
         rows = {index: row for row, index in enumerate(fresh)}
         for index, (item, key) in enumerate(zip(items, keys, strict=True)):
             at = item.at.timestamp()
@@ -118,27 +119,23 @@ class StoryBook:
             yield item.mention_id, Given(key, story)
 
     def _near(self, mark: NDArray[np.uint16]) -> int | None:
-        likeness = resemblance(mark, self._signatures)
-        likeness[~self._texts.comparable] = 0
-        best = int(likeness.argmax())
-        return best if likeness[best] >= self._settings.copy_resemblance else None
+        equal = equal_values(mark, self._signatures)
+        equal *= self._texts.comparable
+        best = int(equal.argmax())
+        return best if equal[best] >= self._settings.copy_resemblance * PERMUTATIONS else None
 
     def _join(self, key: int, at: float, nearness: _Nearness, row: int) -> int:
         """The story nearest to a new text, which its centre then moves towards; else a new one."""
-        vector = nearness.vectors[row]
-        comparable = bool(vector.any())
+        comparable = nearness.comparable[row]
         if comparable:
-            best, how_near = nearness.best(row, self._stories.comparable)
+            best, how_near = nearness.best(row)
             if how_near >= self._settings.similarity:
                 texts = self._stories.extra[best] = self._stories.extra[best] + 1
-                moved = self._centres[best] + (vector - self._centres[best]) * max(_SLOWEST, 1 / texts)
-                self._centres[best] = moved / max(float(np.sqrt(moved @ moved)), 1e-6)
-                nearness.moved(best)
+                nearness.move(best, row, max(_SLOWEST, 1 / texts))
                 self._stories.touch(best, at)
                 return self._stories.keys[best]
         place = self._stories.put(key, at, 1, comparable=comparable)
-        self._centres[place] = vector
-        nearness.moved(place)
+        nearness.begin(place, row)
         return key
 
     def _tell_on(self, story: int, at: float) -> None:
@@ -160,8 +157,8 @@ class _Shelf:
         self.extra = [0] * size
         self.places: dict[int, int] = {}
         self.comparable = np.zeros(size, dtype=bool)
-        self._last = np.zeros(size)
-        self._mentions = np.zeros(size, dtype=np.int64)
+        self._last = [0.0] * size
+        self._mentions = [0] * size
         self._grace = np.full(size, -np.inf)
 
     def fill(self, rows: NDArray[Any]) -> NDArray[Any]:
@@ -172,7 +169,7 @@ class _Shelf:
         self.keys[:number], self.extra[:number] = rows["key"].tolist(), rows["extra"].tolist()
         self.places = {key: place for place, key in enumerate(self.keys[:number])}
         self.comparable[:number] = rows["comparable"]
-        self._last[:number], self._mentions[:number] = rows["last"], rows["mentions"]
+        self._last[:number], self._mentions[:number] = rows["last"].tolist(), rows["mentions"].tolist()
         self._grace[:number] = rows["last"] + _GRACE * np.log2(np.maximum(rows["mentions"], 1))
         return rows
 
@@ -185,15 +182,15 @@ class _Shelf:
         used = self.used()
         found = np.zeros(len(used), dtype=self._dtype)
         found["key"], found["extra"] = np.array(self.keys)[used], np.array(self.extra)[used]
-        found["comparable"], found["last"] = self.comparable[used], self._last[used]
-        found["mentions"] = self._mentions[used]
+        found["comparable"], found["last"] = self.comparable[used], np.array(self._last)[used]
+        found["mentions"] = np.array(self._mentions)[used]
         return found
 
     def touch(self, place: int, at: float) -> None:
         """One mention more."""
-        self._mentions[place] += 1
-        last = self._last[place] = max(float(self._last[place]), at)
-        self._grace[place] = last + _GRACE * log2(self._mentions[place])
+        mentions = self._mentions[place] = self._mentions[place] + 1
+        last = self._last[place] = max(self._last[place], at)
+        self._grace[place] = last + _GRACE * log2(mentions)
 
     def put(self, key: int, at: float, extra: int, *, comparable: bool) -> int:
         """A new entry, in a free place or in that of what is forgotten; returns the place."""
@@ -206,50 +203,79 @@ class _Shelf:
         return place
 
 
-def _products(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`vectors @ centres.T`, in pieces too small for BLAS to share out among threads: waiting for those costs more than the work."""
-    found = np.empty((len(vectors), len(centres)), dtype=np.float32)
-    piece = max(1, _SMALL_PRODUCT // centres.size)
-    for start in range(0, len(vectors), piece):
-        np.matmul(vectors[start : start + piece], centres.T, out=found[start : start + piece])
+def _products(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`vectors @ others.T`, in pieces too small for BLAS to share out among threads: waiting for those costs more than the work."""
+    found = np.empty((len(vectors), len(others)), dtype=np.float32)
+    for top in range(0, len(vectors), _SMALL):
+        rows = vectors[top : top + _SMALL]
+        for left in range(0, len(others), _SMALL):
+            np.matmul(rows, others[left : left + _SMALL].T, out=found[top : top + _SMALL, left : left + _SMALL])
     return found
 
 
 class _Nearness:
-    """The cosine of some new mentions with each centre: worked out together, and again for centres that have moved since."""
+    """The cosine of some new mentions with each centre, and how it changes while they join stories one after the other.
 
-    def __init__(self, centres: NDArray[np.float32], embeddings: Sequence[bytes | None]) -> None:
+    A centre c that moves by a share a towards v becomes (c + a·(v − c))/n, so its cosine with any u becomes
+    ((1 − a)·cos(c, u) + a·cos(v, u))/n: no new product with the whole centre is needed.
+    """
+
+    def __init__(
+        self, centres: NDArray[np.float32], comparable: NDArray[np.bool_], embeddings: Sequence[bytes | None]
+    ) -> None:
+        """`centres` are changed in place; to those that are not `comparable` nothing is near, as it is at each moment."""
         self._centres = centres
-        self.vectors = np.zeros((len(embeddings), WIDTH), dtype=np.float32)
+        self.comparable: list[bool] = []
+        """Which of the mentions have an embedding."""
+        self._vectors = np.zeros((0, WIDTH), dtype=np.float32)
         """Of length 1; of length 0 where a mention has none."""
+        self._with_centres = np.zeros((0, len(centres)), dtype=np.float32)
+        self._with_each_other = np.zeros((0, 0), dtype=np.float32)
+        self._in_reach = comparable
+        self._add(embeddings)
+
+    def _add(self, embeddings: Sequence[bytes | None]) -> None:
+        vectors = np.zeros((len(embeddings), WIDTH), dtype=np.float32)
         given = [row for row, item in enumerate(embeddings) if item is not None and len(item) == WIDTH]
         if given:
             packed = np.frombuffer(b"".join(embeddings[row] or b"" for row in given), dtype=np.int8)
-            vectors = packed.reshape(-1, WIDTH).astype(np.float32)
-            self.vectors[given] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
-        self._before = _products(self.vectors, centres)
-        self._moved: dict[int, None] = {}
+            plain = packed.reshape(-1, WIDTH).astype(np.float32)
+            vectors[given] = plain / np.maximum(np.sqrt(np.einsum("ij,ij->i", plain, plain))[:, None], 1e-6)
+        with_embedding = np.zeros(len(vectors), dtype=bool)
+        with_embedding[given] = vectors[given].any(axis=1)
+        self.comparable.extend(with_embedding.tolist())
+        with_centres = _products(vectors, self._centres)
+        with_centres[:, ~self._in_reach] = -1
+        self._vectors = np.concatenate([self._vectors, vectors])
+        self._with_centres = np.concatenate([self._with_centres, with_centres])
+        self._with_each_other = _products(self._vectors, self._vectors)
 
     def add(self, embedding: bytes | None) -> int:
         """One mention more; returns its row."""
-        other = _Nearness(self._centres, [embedding])
-        self.vectors = np.concatenate([self.vectors, other.vectors])
-        self._before = np.concatenate([self._before, other._before])
-        return len(self.vectors) - 1
+        self._add([embedding])
+        return len(self._vectors) - 1
 
-    def moved(self, place: int) -> None:
-        """This centre is not what it was."""
-        self._moved[place] = None
-
-    def best(self, row: int, comparable: NDArray[np.bool_]) -> tuple[int, float]:
+    def best(self, row: int) -> tuple[int, float]:
         """The nearest of the comparable centres, and its cosine."""
-        cosines = self._before[row]
-        if self._moved:
-            places = list(self._moved)
-            cosines[places] = self._centres[places] @ self.vectors[row]
-        cosines[~comparable] = -1
+        cosines = self._with_centres[row]
         best = int(cosines.argmax())
         return best, float(cosines[best])
+
+    def move(self, place: int, row: int, share: float) -> None:
+        """Move a centre by this share towards a mention."""
+        moved = self._centres[place]
+        moved *= 1 - share
+        moved += self._vectors[row] * share
+        length = max(float(np.sqrt(moved @ moved)), 1e-6)
+        moved /= length
+        cosines = self._with_centres[:, place]
+        cosines *= (1 - share) / length
+        cosines += self._with_each_other[row] * (share / length)
+
+    def begin(self, place: int, row: int) -> None:
+        """A centre of its own for a mention; one without an embedding is near to nothing."""
+        self._centres[place] = self._vectors[row]
+        self._with_centres[:, place] = self._with_each_other[row] if self.comparable[row] else -1
 
 
 def telling(item: Observation) -> Telling:
@@ -259,16 +285,18 @@ def telling(item: Observation) -> Telling:
 
 def untold(block: HourBlock, instant: datetime) -> list[str]:
     """The mentions up to `instant` that were given no story yet."""
+    if block.rows["story"].all():
+        return []
     new = (block.rows["story"] == 0) & (block.rows["seconds"] <= instant.timestamp())
     return [block.ids[place] for place in np.flatnonzero(new).tolist()]
 
 
 def write_down(block: HourBlock, given: Mapping[str, Given]) -> HourBlock:
     """`block` with what its mentions were given; the same one where none of them was given anything."""
-    places = [place for place, item in enumerate(block.ids) if item in given]
+    ids = block.ids
+    places = [place for place in np.flatnonzero(block.rows["story"] == 0).tolist() if ids[place] in given]
     if not places:
         return block
     rows = block.rows.copy()
-    for place in places:
-        rows[place]["copies"], rows[place]["story"] = given[block.ids[place]]
-    return HourBlock(block.ids, rows, block.languages, block.sources)
+    rows["copies"][places], rows["story"][places] = zip(*(given[ids[place]] for place in places), strict=True)
+    return HourBlock(ids, rows, block.languages, block.sources)

@@ -72,10 +72,29 @@ class Pasted:
     """Its first."""
 
 
-def tell_stories(view: View, quotes: Quotes, most: int = MOST_STORIES) -> list[Story]:
-    """The largest stories of these mentions: most authors first, then the loudest."""
-    if not view.ids:
-        return []
+def tell(view: View, quotes: Quotes) -> tuple[list[Story], list[Voice]]:
+    """The largest stories of these mentions (most authors first, then the loudest), and the loudest authors.
+
+    `quotes` is asked once, for all that is quoted of both.
+    """
+    if not len(view):
+        return [], []
+    drafts, loudest = _largest_stories(view), _loudest_authors(view)
+    wanted = [item for draft in drafts for item in (draft.examples[0], *draft.told_in.values())]
+    ids = [view.id(place) for place in loudest]
+    said = quotes(list(dict.fromkeys([*wanted, *ids])))
+    voices = [
+        Voice(
+            item,
+            said[item].author if item in said else None,
+            None if view.rows["followers"][place] < 0 else int(view.rows["followers"][place]),
+        )
+        for item, place in zip(ids, loudest, strict=True)
+    ]
+    return [_story(view, draft, said) for draft in drafts], voices
+
+
+def _largest_stories(view: View) -> list[_Draft]:
     groups = _stories_of(view)
     _, which = np.unique(groups, return_inverse=True)
     pairs = np.unique(np.stack([which, view.rows["author"]]), axis=1)
@@ -84,14 +103,22 @@ def tell_stories(view: View, quotes: Quotes, most: int = MOST_STORIES) -> list[S
     np.maximum.at(loudness, which, _loudness(view))
     first = np.full(len(authors), len(which))
     np.minimum.at(first, which, np.arange(len(which)))
-    order = np.lexsort((first, -loudness, -authors))[:most]
-    return [_story(view, np.flatnonzero(which == group), int(groups[first[group]]), quotes) for group in order]
+    order = np.lexsort((first, -loudness, -authors))[:MOST_STORIES]
+    return [_draft(view, np.flatnonzero(which == group), int(groups[first[group]])) for group in order]
+
+
+def _loudest_authors(view: View) -> list[int]:
+    """The places of the loudest mentions, one an author: followers and engagement together."""
+    order = np.argsort(-_loudness(view), kind="stable")
+    _, first = np.unique(view.rows["author"][order], return_index=True)
+    found: list[int] = order[np.sort(first)[:MOST_LOUDEST]].tolist()
+    return found
 
 
 def count_apart(view: View) -> dict[str, int]:
     """How many mentions, authors, texts and stories these are."""
     return {
-        "mentions": len(view.ids),
+        "mentions": len(view),
         "authors": len(np.unique(view.rows["author"])),
         "texts": len(np.unique(view.rows["copies"])),
         "stories": len(np.unique(_stories_of(view))),
@@ -100,12 +127,12 @@ def count_apart(view: View) -> dict[str, int]:
 
 def loudest(view: View, quotes: Quotes, most: int = MOST_LOUDEST) -> list[Voice]:
     """The loudest authors: followers and engagement together."""
-    if not view.ids:
+    if not len(view):
         return []
     order = np.argsort(-_loudness(view), kind="stable")
     _, first = np.unique(view.rows["author"][order], return_index=True)
     chosen = order[np.sort(first)[:most]]
-    ids = [view.ids[place] for place in chosen.tolist()]
+    ids = [view.id(place) for place in chosen.tolist()]
     said = quotes(ids)
     return [
         Voice(
@@ -123,10 +150,10 @@ def pasted(view: View, settings: CampaignSettings) -> Pasted | None:
     A repost names whom it repeats; that many pass a post on is a storm, not a campaign.
     """
     own = view.only(~view.has(REPOST))
-    if len(own.ids) < settings.authors:
+    if len(own) < settings.authors:
         return None
     _, which = np.unique(own.rows["copies"], return_inverse=True)
-    everybody = own.authors(np.ones(len(own.ids), dtype=bool))
+    everybody = own.authors(np.ones(len(own), dtype=bool))
     largest = int(np.bincount(which).argmax())
     places = np.flatnonzero(which == largest)
     authors = len(np.unique(own.rows["author"][places]))
@@ -134,7 +161,7 @@ def pasted(view: View, settings: CampaignSettings) -> Pasted | None:
         return None
     seconds = own.rows["seconds"][places]
     young = np.count_nonzero(seconds - seconds[0] <= settings.young.total_seconds())
-    return Pasted(authors, own.ids[int(places[0])]) if young >= 0.5 * len(places) else None
+    return Pasted(authors, own.id(int(places[0]))) if young >= 0.5 * len(places) else None
 
 
 def sources_of(view: View) -> dict[str, int]:
@@ -154,31 +181,46 @@ def _loudness(view: View) -> Integers:
     return loudness
 
 
-def _story(view: View, places: Integers, story: int, quotes: Quotes) -> Story:
-    rows = view.rows[places]
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A story before anybody looked up what it says."""
+
+    id: int
+    places: Integers
+    texts: int
+    examples: tuple[str, ...]
+    told_in: Mapping[str, str]
+    """The loudest mention in each of our languages."""
+
+
+def _draft(view: View, places: Integers, story: int) -> _Draft:
     by_loudness = places[np.argsort(-_loudness(view)[places], kind="stable")]
     _, first = np.unique(view.rows["copies"][by_loudness], return_index=True)
     distinct = by_loudness[np.sort(first)]
     others = by_loudness[~np.isin(by_loudness, distinct[:MOST_EXAMPLES])]
     chosen = [*distinct[:MOST_EXAMPLES], *others][:MOST_EXAMPLES]
-    examples = tuple(view.ids[int(place)] for place in chosen)
+    examples = tuple(view.id(int(place)) for place in chosen)
+    return _Draft(story, places, len(distinct), examples, _loudest_by_language(view, by_loudness))
+
+
+def _story(view: View, draft: _Draft, said: Mapping[str, Quote]) -> Story:
+    rows = view.rows[draft.places]
     kinds: dict[str, int] = {}
     for bits, number in zip(*np.unique(rows["kinds"], return_counts=True), strict=True):
         for kind in kinds_of(int(bits)):
             kinds[kind.value] = kinds.get(kind.value, 0) + int(number)
-    told_in = _loudest_by_language(view, by_loudness)
-    said = quotes([examples[0], *told_in.values()])
+    first = draft.examples[0]
     return Story(
-        id=story,
-        title=shorten(said[examples[0]].text) if examples[0] in said else "",
+        id=draft.id,
+        title=shorten(said[first].text) if first in said else "",
         authors=len(np.unique(rows["author"])),
         mentions=len(rows),
-        texts=len(distinct),
+        texts=draft.texts,
         reposts=int(((rows["flags"] & REPOST) > 0).sum()),
-        examples=examples,
+        examples=draft.examples,
         kinds=tuple(sorted(kinds, key=lambda kind: (-kinds[kind], kind))),
         first_at=datetime.fromtimestamp(float(rows["seconds"][0]), UTC),
-        titles={language: shorten(said[item].text) for language, item in told_in.items() if item in said},
+        titles={language: shorten(said[item].text) for language, item in draft.told_in.items() if item in said},
     )
 
 
@@ -190,7 +232,7 @@ def _loudest_by_language(view: View, by_loudness: Integers) -> dict[str, str]:
         if language in view.languages:
             places = by_loudness[spoken == view.languages.index(language)]
             if len(places):
-                found[language] = view.ids[int(places[0])]
+                found[language] = view.id(int(places[0]))
     return found
 
 

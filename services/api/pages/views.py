@@ -25,7 +25,7 @@ from services.api.pages.wording import Wording
 from services.api.prepared_answers import OfferedAnswer, offered, uses_of
 from services.api.spans import Bucket, start_of_span
 from tocsin.access.principals import Principal, Scope
-from tocsin.contracts.incidents import Incident, IncidentState, Level
+from tocsin.contracts.incidents import Incident, IncidentState, Level, decided_in_words
 from tocsin.storage import brands, incidents, rooms
 from tocsin.storage.brands import BrandStatus
 from tocsin.storage.figures import Figures, mentions_by_hour
@@ -81,6 +81,8 @@ class BrandView:
     level: Level
     score: float
     why: str
+    decided: str | None
+    """Which threshold decided, and with what it would have stayed silent."""
     complete_up_to: datetime | None
     late: bool
     last_hour: Figures
@@ -148,6 +150,7 @@ class PageReader:
             level=level,
             score=incident.score if incident else status.score if status else 0.0,
             why=self._why(status, incident, level),
+            decided=self._decided(status, incident),
             complete_up_to=complete,
             late=complete is not None and self.now - complete > LATE_AFTER,
             last_hour=self._figures(brand, [self.now - _HOUR, self.now])[0],
@@ -169,6 +172,11 @@ class PageReader:
         if status is None or status.evaluated_at is None:
             return self.wording.say("why.not_judged")
         return self.wording.say("why.calm" if level is Level.GREEN else "why.none")
+
+    def _decided(self, status: BrandStatus | None, incident: Incident | None) -> str | None:
+        evidence = incident.evidence if incident else status.evidence if status else {}
+        said = decided_in_words(evidence).get(self.wording.language)
+        return shown_text(said) if said else None
 
     def _figures(self, brand: str, borders: Sequence[datetime]) -> list[Figures]:
         context = self.context

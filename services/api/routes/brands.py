@@ -16,7 +16,7 @@ from services.api.periods import VisibleBrand, annotations_of
 from services.api.permission import Reader
 from services.api.schemas import BrandAnswer, BrandList
 from services.api.spans import Bucket, TooManySpans, Unit, edges
-from tocsin.contracts.incidents import Level
+from tocsin.contracts.incidents import Level, decided_in_words
 from tocsin.problems import Problem
 from tocsin.storage import brands, incidents
 from tocsin.storage.figures import count_spans, split_spans
@@ -43,6 +43,7 @@ def list_brands(*, context: Context, principal: Reader) -> BrandList:
                     level=status.level if status else Level.GREEN,
                     score=status.score if status else 0.0,
                     reasons=status.reasons if status else {},
+                    decided=decided_in_words(status.evidence) if status else {},
                     evaluated_at=status.evaluated_at if status else None,
                     complete_up_to=complete or (status.complete_up_to if status else None),
                     incident=open_incident.id if open_incident and sees_incident(principal, open_incident) else None,

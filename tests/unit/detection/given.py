@@ -8,13 +8,13 @@ from itertools import count
 
 import numpy as np
 
+from services.alert.detection.hours import count_hours
 from services.alert.detection.judge import INSTANT, judge
 from services.alert.detection.observations import (
     HarmfulRates,
     HourCount,
     LanguageCount,
     Observation,
-    count_hours,
     start_of_hour,
 )
 from services.alert.detection.state import BrandProfile, BrandState, Judgement

@@ -8,8 +8,9 @@ from datetime import timedelta, timezone
 import pytest
 
 from services.alert.detection.backtest import EXACT, gold_record, replay, run_backtest
+from services.alert.detection.hours import count_hours
 from services.alert.detection.judge import judge, observed_since
-from services.alert.detection.observations import HarmfulRates, count_hours, observe
+from services.alert.detection.observations import HarmfulRates, observe
 from services.alert.detection.state import BrandProfile, BrandState
 from services.alert.detection.words import crisis_word_finder
 from tests.unit.detection.given import HOUR, NOW, SETTINGS, record

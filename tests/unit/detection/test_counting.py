@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 from pydantic import ValidationError
 
-from services.alert.detection.blocks import blocks_of
+from services.alert.detection.blocks import blocks_of, build_block, extend_block, marks_of
 from services.alert.detection.columns import Columns
 from services.alert.detection.copies import copy_key
-from services.alert.detection.observations import HarmfulRates, HourCount, Rate, count_hours
+from services.alert.detection.hours import count_hours
+from services.alert.detection.observations import HarmfulRates, HourCount, Rate
 from services.alert.detection.words import crisis_word_finder
 from tests.unit.detection.given import HOUR, NOW, RATES, burst, observation
 from tocsin.contracts.settings.detection import CRISIS_WORDS
@@ -94,3 +96,25 @@ def test_copies_share_a_key_whatever_is_put_around_them() -> None:
 def test_crisis_words_are_found_in_several_languages(text: str) -> None:
     assert crisis_word_finder(CRISIS_WORDS)(text)
     assert not crisis_word_finder(CRISIS_WORDS)("what a lovely shop, I recommend it")
+
+
+def test_an_hour_that_is_extended_piece_by_piece_is_the_one_that_is_built_at_once() -> None:
+    random = Random(3)
+    said = [
+        observation(
+            NOW + timedelta(seconds=random.randrange(3600)), negative=random.random() < 0.4, author=f"a{random.randrange(30)}",
+            toxicity=random.random(), source=random.choice("xyz"), language=random.choice(["fr", "en", None]),
+            wakes=random.random() < 0.9,
+        )
+        for _ in range(300)
+    ]  # fmt: skip
+    marked = marks_of(said, RATES, NO_WORDS)
+    at_once, pieces = build_block(marked), build_block(())
+    for start in range(0, len(marked), 40):
+        pieces = extend_block(pieces, marked[start : start + 40])
+    assert pieces.ids == at_once.ids
+    same = [name for name in at_once.rows.dtype.names or () if name not in {"language", "source"}]
+    assert all((pieces.rows[name] == at_once.rows[name]).all() for name in same)
+    for name, words in (("language", "languages"), ("source", "sources")):
+        spelled = [[getattr(block, words)[number] for number in block.rows[name]] for block in (pieces, at_once)]
+        assert spelled[0] == spelled[1]

@@ -11,7 +11,7 @@ from services.alert.detection.observations import Observation
 from services.alert.detection.state import BrandState, Judgement, Rung
 from tests.unit.detection.given import HOUR, NOW, SETTINGS, burst, calm_day, calm_history, events, observation, walk
 from tocsin.contracts.events import AuthorRole, RiskKind
-from tocsin.contracts.incidents import Level
+from tocsin.contracts.incidents import Level, decided_in_words
 from tocsin.contracts.settings.detection import PlannedSettings
 
 HISTORY = calm_history()
@@ -140,6 +140,9 @@ def test_each_sort_of_alert_says_why_in_both_languages_and_which_threshold_decid
         assert decided["value"] >= decided["limit"]
         assert decided["threshold"] in said
         assert decided["threshold"] in said_fr
+        assert decided_in_words(judgement.evidence) == {"fr": decided["fr"], "en": decided["en"]}
+        assert decided["en"] in said
+        assert decided["fr"] in said_fr
     for text in (said, said_fr):
         assert "  " not in text
         assert text.count("“") == text.count("”")
@@ -152,6 +155,32 @@ def test_a_silent_source_speaks_of_no_harm() -> None:
     assert "nuisible" not in " ".join(reason.fr for reason in judgement.reasons)
     assert "mentions were to be expected" in judgement.reasons[0].en
     assert "où l'on attendait" in judgement.reasons[0].fr
+
+
+def test_a_held_level_says_which_threshold_holds_it_and_with_what_it_would_have_fallen() -> None:
+    judgements = walk([*CALM, *burst(60), *calm_day(NOW + 12 * HOUR, 9)], HISTORY, hours=12)
+    held = [item for item in judgements if item.evidence and item.evidence["decided"].get("held")]
+    by = {item.evidence["decided"]["threshold"]: item for item in held}
+    assert set(by) == {"gate.closes_below", "levels.falls_after"}
+    for threshold, item in by.items():
+        said = next(reason for reason in item.reasons if threshold in reason.en)
+        assert "it would have fallen with" in said.en
+        assert "il serait retombé avec" in said.fr
+    restless, calm = by["gate.closes_below"].evidence["decided"], by["levels.falls_after"].evidence["decided"]
+    assert restless["value"] >= restless["limit"] == SETTINGS.gate.closes_below
+    assert calm["value"] < calm["limit"] == SETTINGS.levels.falls_after / HOUR
+    # With a higher limit it had been calm then.
+    gate = SETTINGS.gate.model_copy(update={"closes_below": restless["value"] + 0.01})
+    again = walk([*CALM, *burst(60)], HISTORY, hours=12, settings=SETTINGS.model_copy(update={"gate": gate}))
+    assert next(item for item in again if item.at == by["gate.closes_below"].at).state.calm_since is not None
+
+
+def test_a_notice_about_a_brand_that_is_not_known_yet_names_the_limit_of_a_notice() -> None:
+    notice = first(walk([*CALM, *burst(26)], (), hours=2), Level.YELLOW)
+    decided = notice.evidence["decided"]
+    assert notice.evidence["cold"]
+    assert decided["threshold"].startswith("cold.")
+    assert decided["value"] >= decided["limit"]
 
 
 def test_red_says_what_made_it_red() -> None:
