@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,22 +75,43 @@ def test_the_anomaly_benchmark_is_passed_with_few_false_episodes() -> None:
     assert false_episodes_a_week(scores) <= 0.3
 
 
-def test_a_burst_in_an_airlines_calm_is_found(airlines: list[ClassifiedMention]) -> None:
+def unchanged(mentions: list[ClassifiedMention]) -> list[ClassifiedMention]:
+    return mentions
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        unchanged,
+        pytest.param(stretched, marks=pytest.mark.slow),
+        pytest.param(thinned, marks=pytest.mark.slow),
+        pytest.param(multiplied, marks=pytest.mark.slow),
+    ],
+)
+def test_a_burst_spliced_into_an_airlines_calm_is_found_and_the_calm_around_it_stays_silent(
+    airlines: list[ClassifiedMention], change: Callable[[list[ClassifiedMention]], list[ClassifiedMention]]
+) -> None:
     virgin = [mention for mention in airlines if mention.brand == "virgin-america"]
-    middle = virgin[int(len(virgin) * 0.8)].published_at
+    calm = change(virgin)
+    middle = calm[int(len(calm) * 0.8)].published_at
     angry = next(mention for mention in virgin if mention.sentiment and mention.sentiment.label == "negative")
+    # As many for the gate in a brand that is five times as large.
+    size = 60 if change is not multiplied else 300
     storm = [
         angry.model_copy(
             update={
                 "mention_id": f"storm/{n}",
-                "published_at": middle + timedelta(minutes=2 * n),
+                "published_at": middle + timedelta(hours=2) * (n / size),
                 "author": angry.author.model_copy(update={"id": f"storm/{n}"}),
             }
         )
-        for n in range(60)
+        for n in range(size)
     ]
-    found = serious(sorted([*virgin, *storm], key=lambda mention: mention.published_at))
-    assert any(middle.isoformat() <= item["at"] <= (middle + timedelta(hours=1)).isoformat() for item in found)
+    spliced = sorted([*calm, *storm], key=lambda mention: mention.published_at)
+    at = [datetime.fromisoformat(item["at"]) for item in serious(spliced)]
+    assert any(middle <= moment <= middle + timedelta(hours=1) for moment in at)
+    # What was said while it lasted may still raise the level for as long as the longest window that holds one.
+    assert [moment for moment in at if not middle <= moment <= middle + timedelta(hours=8)] == []
 
 
 def test_evidence_is_json(airlines: list[ClassifiedMention]) -> None:
