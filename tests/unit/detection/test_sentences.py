@@ -106,7 +106,8 @@ CASES: dict[str, tuple[Callable[[], Judgement], str, str, str | None]] = {
     ),
     "a post that takes off": (
         lambda: at_level(burst(1, engagement=2_000, author_name="Ana", text="Never again"), Level.YELLOW),
-        "A harmful post by Ana takes off, with 2,000 reactions", "Un message nuisible signé Ana s'envole, avec 2 000 réactions", None,
+        "A harmful post by Ana takes off, with 2,000 reactions", "Un message nuisible signé Ana s'envole, avec 2 000 réactions",
+        "engagement.gain",
     ),
     "a post that takes off seriously": (
         lambda: at_level(burst(1, engagement=30_000), *SERIOUS),
