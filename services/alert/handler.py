@@ -175,7 +175,7 @@ class AlertHandler:
         """What was made of erased mentions goes from the database and from the bus."""
         # Before the commit: if the bus is away now, the batch comes again, and the rows still know the brands.
         erased = [item.id for item in removed if item.why is RemovalReason.ERASED]
-        erasures.scrub_copies(session, erased)
+        erasures.scrub_copies(session, erased, now=self._clock.now())
         known = mentions.brands_of(session, erased)
         for item in erased:
             self._bus_erasure.erase(item, known.get(item, ()))

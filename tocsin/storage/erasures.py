@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tocsin.contracts.events import RemovalReason
@@ -28,6 +28,7 @@ from tocsin.storage.tables.flow import BrandStateTable, OutboxTable
 from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable, NotificationTable
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.tables.room import CardTable, NearMissTable, RoomTable
+from tocsin.storage.tables.run_time import RunTimeSettingTable
 
 JOURNAL = "erasures.jsonl"
 """The journal's name in the data folder."""
@@ -48,7 +49,7 @@ def erase(session: Session, identifiers: Iterable[uuid.UUID], *, now: datetime) 
     """Erase mentions, known or not: unknown ones are kept out when they come. May be repeated."""
     wanted = sorted(set(identifiers))
     brands = mentions.brands_of(session, wanted)
-    scrub_copies(session, wanted)
+    scrub_copies(session, wanted, now=now)
     for start in range(0, len(wanted), _AT_ONCE):
         chunk = wanted[start : start + _AT_ONCE]
         mentions.write(session, removed=[Removed(item, LATEST_REVISION, RemovalReason.ERASED, now) for item in chunk])
@@ -75,12 +76,12 @@ def not_erased(session: Session, identifiers: Sequence[uuid.UUID]) -> list[uuid.
     return [item for item in identifiers if item not in erased]
 
 
-def scrub_copies(session: Session, identifiers: Sequence[uuid.UUID]) -> None:
+def scrub_copies(session: Session, identifiers: Sequence[uuid.UUID], *, now: datetime) -> None:
     """Take the words of mentions out of everything that was made of them; to be called while their rows still have them."""
     rows = session.execute(
-        select(MentionTable.text, MentionTable.author_name, MentionTable.author_name_hidden).where(
-            MentionTable.id.in_(identifiers)
-        )
+        select(
+            MentionTable.text, MentionTable.author_name, MentionTable.author_name_hidden, MentionTable.author_id
+        ).where(MentionTable.id.in_(identifiers))
     ).all()
     words = Words.of(
         (row.text for row in rows if row.text),
@@ -94,6 +95,11 @@ def scrub_copies(session: Session, identifiers: Sequence[uuid.UUID]) -> None:
         return
     _scrub_rows(session, words, BrandStateTable.brand, touched, "state", "reasons", "evidence")
     _scrub_rows(session, words, NearMissTable.brand, touched, "reasons")
+    # What stands is in force, and a person's to withdraw; what is over or withdrawn is history, and its names go.
+    setting = RunTimeSettingTable
+    over = or_(setting.withdrawn_at.is_not(None), setting.ends <= now)
+    named = replace(words, names=(*words.names, *{row.author_id for row in rows if row.author_id}))
+    _scrub_rows(session, named, setting.brand, touched, "value", "reason", "withdrawn_why", only=over)
     session.execute(delete(StoryBookTable).where(StoryBookTable.brand.in_(touched)))
     incidents = list(session.scalars(select(IncidentTable.id).where(IncidentTable.brand.in_(touched))))
     for start in range(0, len(incidents), _AT_ONCE):
@@ -107,9 +113,15 @@ def scrub_copies(session: Session, identifiers: Sequence[uuid.UUID]) -> None:
 
 
 def _scrub_rows(
-    session: Session, words: Words, key: InstrumentedAttribute[Any], keys: Sequence[Any], *columns: str
+    session: Session,
+    words: Words,
+    key: InstrumentedAttribute[Any],
+    keys: Sequence[Any],
+    *columns: str,
+    only: ColumnElement[bool] | None = None,
 ) -> None:
-    for row in session.scalars(select(key.class_).where(key.in_(keys)).with_for_update()):
+    chosen = select(key.class_).where(key.in_(keys))
+    for row in session.scalars((chosen if only is None else chosen.where(only)).with_for_update()):
         for column in columns:
             before = getattr(row, column)
             after = scrub(before, words)

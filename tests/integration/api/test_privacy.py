@@ -75,6 +75,28 @@ def test_a_persons_words_go_from_rows_evidence_incidents_messages_and_the_outbox
     assert "The Acme yoghurt is fine" in left
 
 
+def test_the_name_goes_from_watch_lists_that_are_withdrawn_and_stays_in_one_that_holds(
+    client: TestClient, admin: Headers, key: KeyMaker, newsroom: Newsroom
+) -> None:
+    path, acting = "/v1/brands/acme/settings", key("read", "act")
+    newsroom.say("hers", text=WORDS, author="ann-4711")
+
+    def watch(reason: str) -> str:
+        wanted = {"setting": {"kind": "watch", "authors": ["Ann-4711", "bob"]}, "reason": reason}
+        made = client.post(path, json=wanted, headers=acting)
+        assert made.status_code == 201, made.text
+        return str(made.json()["id"])
+
+    withdrawn, holding = watch("Ann-4711 began it"), watch("still at it")
+    gone = client.post(f"{path}/{withdrawn}/withdraw", json={"reason": "Ann-4711 asked"}, headers=acting)
+    assert gone.status_code == 200, gone.text
+    erase(client, admin, mentions=[str(identifier("hers"))])
+    found = client.get(f"{path}?over=true", headers=acting).json()["settings"]
+    told = {item["id"]: (item["setting"]["authors"], item["reason"], item["withdrawn_why"]) for item in found}
+    assert told[withdrawn] == (["…", "bob"], "… began it", "… asked")
+    assert told[holding][0] == ["Ann-4711", "bob"]
+
+
 def test_what_was_erased_stays_out_when_it_is_replayed(
     client: TestClient, admin: Headers, newsroom: Newsroom, database: Database
 ) -> None:
