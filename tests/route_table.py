@@ -219,5 +219,12 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/incidents/{incident_id}/acknowledge", A, of_brand=True),
     Door("POST", "/incidents/{incident_id}/resolve", A, of_brand=True),
     Door("POST", "/incidents/{incident_id}/command", A, of_brand=True, form={"command": "escalate"}),
+    Door(
+        "POST",
+        "/incidents/{incident_id}/legal-hold",
+        ADMIN,
+        of_brand=True,
+        form={"reason": "court", "until": "2027-01-01"},
+    ),
     Door("POST", "/sign-out", R),
 )

@@ -35,6 +35,7 @@ from services.api.routes import (
     incident_buttons,
     incident_commands,
     incidents,
+    legal_holds,
     mentions,
     notifications,
     oncall,
@@ -142,6 +143,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         drills,
         corrections,
         privacy,
+        legal_holds,
     ):
         app.include_router(module.router, responses=problems.RESPONSES)
     app.include_router(_description())
@@ -154,6 +156,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     app.include_router(answers.page_router)
     app.include_router(room.page_router)
     app.include_router(reports.page_router)
+    app.include_router(legal_holds.page_router)
     app.include_router(by_link.router)
     app.include_router(signing_in.router)
     app.include_router(acknowledge_links.router)

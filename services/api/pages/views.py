@@ -26,9 +26,10 @@ from services.api.prepared_answers import OfferedAnswer, offered, uses_of
 from services.api.spans import Bucket, start_of_span
 from tocsin.access.principals import Principal, Scope
 from tocsin.contracts.incidents import Incident, IncidentState, Level, decided_in_words
-from tocsin.storage import brands, incidents, rooms
+from tocsin.storage import brands, incidents, legal_holds, rooms, run_time_settings
 from tocsin.storage.brands import BrandStatus
 from tocsin.storage.figures import Figures, mentions_by_hour
+from tocsin.storage.legal_holds import LegalHold
 from tocsin.storage.notifications import notifications
 from tocsin.storage.searches import FoundMention, find_risky
 
@@ -64,6 +65,8 @@ class IncidentView:
     """What is shown of its crisis room, once it has one."""
     menu: Menu | None = None
     """What else may be done with it, on its own page."""
+    holds: Sequence[tuple[LegalHold, str]] | None = None
+    """Its sealed copies and who sealed each, on its own page; None for whoever may not seal."""
 
     @property
     def waits(self) -> bool:
@@ -96,6 +99,8 @@ class BrandView:
     answered: Mapping[UUID, Sequence[tuple[str, str, datetime]]]
     """What was answered to each: which answer, who, when."""
     first: str | None
+    mutes: int = 0
+    """Mutes that hold now: so much is left out of what rings the bell, and people should know."""
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -128,9 +133,14 @@ class PageReader:
         """The brand of one incident, with that incident, open or not."""
         status = next(iter(brands.board(self.session, [incident.brand])), None)
         view = self._brand(incident.brand, status, incident)
-        if view.incident is None or not view.incident.may_act:
+        if view.incident is None:
             return view
-        return replace(view, incident=replace(view.incident, menu=self._menu(incident)))
+        shown = replace(
+            view.incident,
+            menu=self._menu(incident) if view.incident.may_act else None,
+            holds=self._holds(incident) if self.principal.may(Scope.ADMIN) else None,
+        )
+        return replace(view, incident=shown)
 
     def _brand(self, brand: str, status: BrandStatus | None, incident: Incident | None) -> BrandView:
         settings = self.context.configuration.brand(brand)
@@ -162,6 +172,7 @@ class PageReader:
             answers={item.mention.id: self._answers(item.mention) for item in loud},
             answered=uses_of(self.session, brand, [item.mention.id for item in loud]),
             first=view.first if view else self.wording.say("first.yellow") if level is Level.YELLOW else None,
+            mutes=sum(mute.in_force(self.now) for mute in run_time_settings.mutes(self.session, brand, self.now)),
         )
 
     def _why(self, status: BrandStatus | None, incident: Incident | None, level: Level) -> str:
@@ -241,6 +252,12 @@ class PageReader:
                 if other.id != incident.id and other.exercise == incident.exercise
             ],
         )
+
+    def _holds(self, incident: Incident) -> list[tuple[LegalHold, str]]:
+        return [
+            (hold, actor_name(hold.by, self.wording, self.context.directory))
+            for hold in legal_holds.holds(self.session, incident.id)
+        ]
 
     def _answers(self, mention: FoundMention) -> list[OfferedAnswer]:
         kinds = tuple((str(kind["kind"]), float(kind["score"])) for kind in mention.risk_kinds)

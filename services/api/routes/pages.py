@@ -27,7 +27,18 @@ from tocsin.storage import incidents
 router = APIRouter(include_in_schema=False)
 
 LANGUAGE_COOKIE = "tocsin_language"
-_NOTICES = ("acknowledged", "resolved", "stale", "illegal", "done", "sent_again", "refused", "wrong")
+_NOTICES = (
+    "acknowledged",
+    "resolved",
+    "stale",
+    "illegal",
+    "done",
+    "sent_again",
+    "refused",
+    "wrong",
+    "sealed",
+    "hold_refused",
+)
 _REFUSALS = {412: "stale", 409: "illegal"}
 
 

@@ -202,3 +202,33 @@ def test_a_call_that_did_not_come_through_is_tried_again_by_a_button(
     assert page.send("send_again", notification=notification) == f"/incidents/{page.id}?notice=sent_again"
     assert "send_again" not in page.text()
     assert sender.send_due() == 1
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_an_administrator_seals_a_copy_from_the_page_and_finds_it_there(
+    client: TestClient, database: Database, key: KeyMaker, newsroom: Newsroom, language: str
+) -> None:
+    admin = key("read", "act", "admin")
+    page = Page(client, database, admin, newsroom.alarm())
+    assert 'id="seal"' in page.text(language)
+    assert 'id="seal"' not in Page(client, database, key("read", "act"), page.incident()).text(language)
+
+    def seal(until: str, reason: str = "case <12>") -> str:
+        form = {"reason": reason, "until": until}
+        answer = client.post(f"/incidents/{page.id}/legal-hold", data=form, headers=admin)
+        assert answer.status_code == 303
+        return answer.headers["location"].rpartition("=")[2]
+
+    last = (NOW + timedelta(days=30)).date()
+    assert seal(last.isoformat()) == "sealed"
+    (hold,) = client.get(f"/v1/incidents/{page.id}/legal-holds", headers=admin).json()["legal_holds"]
+    # To the end of that day in Paris.
+    assert hold["until"][:16] in (f"{last}T22:00", f"{last}T23:00")
+    text = page.text(language)
+    assert f"/v1/incidents/{page.id}/legal-holds/{hold['id']}" in text
+    assert hold["sha256"] in text
+    assert "case &lt;12&gt;" in text
+    assert seal("2001-01-01") == seal("9990-01-01") == "hold_refused"
+    assert seal("soon") == seal(last.isoformat(), reason=" ") == seal("9999-12-31") == "wrong"
+    for notice in ("sealed", "hold_refused"):
+        assert f"notice-{notice}" in client.get(f"/incidents/{page.id}?notice={notice}", headers=admin).text

@@ -44,11 +44,13 @@ def test_what_is_set_by_the_form_is_listed_with_author_reason_and_end_and_can_be
     assert 'Mute Terms: "old joke"' in page
     assert "known" in page
     assert "Léa Martin, 22:40 · in force 09/03/2026 22:40 – 12/03/2026 22:40" in page
+    assert "A mute is in force" in read(lea.get("/").text)
     [setting] = lea.get(API).json()["settings"]
     assert setting["ends"] == "2026-03-12T21:40:00Z", "on the wall clock of the brand"
     gone = lea.post(f"/settings/{setting['id']}/withdraw", data=form(lea, reason="no joke", kind="mute"))
     assert gone.headers["location"].endswith("notice=withdrawn")
     assert lea.get(API).json()["settings"] == []
+    assert "in force" not in read(lea.get("/").text)
     assert "withdrawn by Léa Martin (no joke)" in read(lea.get("/settings?brand=acme").text)
     again = lea.post(f"/settings/{setting['id']}/withdraw", data=form(lea, reason="no joke", kind="mute"))
     assert again.headers["location"].endswith("notice=over")
