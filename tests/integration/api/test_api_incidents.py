@@ -34,6 +34,7 @@ def test_a_brand_stands_as_it_was_judged_last(client: TestClient, actor: Headers
         "level": "orange",
         "score": 87.0,
         "reasons": REASONS,
+        "decided": {},
         "evaluated_at": "2026-03-10T21:40:00Z",
         "complete_up_to": "2026-03-10T21:40:00Z",
         "incident": str(incident.id),
