@@ -188,6 +188,12 @@ def hold(desk: Desk) -> Callable[[], httpx.Response]:
     return lambda: desk.post(f"{path}/legal-holds", reason="court", until="2027-01-01T00:00:00Z")
 
 
+def hold_by_form(desk: Desk) -> Callable[[], httpx.Response]:
+    path = desk.incident().removeprefix("/v1")
+    form = {"reason": "court", "until": "2027-01-01"}
+    return lambda: desk.program.post(f"{path}/legal-hold", data=form, headers=desk.admin, follow_redirects=False)
+
+
 def approve_by_link(desk: Desk) -> Callable[[], httpx.Response]:
     path = desk.incident()
     lea = desk.person("lea")
@@ -267,6 +273,7 @@ RECIPES: dict[str, Recipe] = {
     "POST /incidents/{incident_id}/acknowledge": by_button("acknowledge", level="orange"),
     "POST /incidents/{incident_id}/resolve": by_button("resolve", verdict="false_alarm"),
     "POST /incidents/{incident_id}/command": by_button("command", command="escalate"),
+    "POST /incidents/{incident_id}/legal-hold": hold_by_form,
     "POST /v1/silences": lambda desk: lambda: desk.post("/v1/silences", brand="acme", until=LATER, reason="A sale."),
     "POST /v1/silences/{silence_id}/end": end_silence,
     "POST /statements": approve_holding,
