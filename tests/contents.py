@@ -12,8 +12,9 @@ from services.alert.detection.observations import HarmfulRates
 from tocsin.clock import Clock
 from tocsin.contracts.settings.detection import DetectionSettings
 from tocsin.storage import counts
+from tocsin.storage.base import Base
 from tocsin.storage.database import Database
-from tocsin.storage.tables.mentions import HourCountTable, MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import HourCountTable, MentionBrandTable, MentionIdentityTable, MentionTable
 
 SETTINGS = DetectionSettings()
 _EVER = (datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -28,15 +29,25 @@ class Contents:
         self._counting = Counting(SETTINGS, HarmfulRates(), clock)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every mention and every label, ordered by key."""
+        """Every mention (its identity with its content, if it has any), then every label, ordered by key.
+
+        Fails where the wide tables hold anything else than what the identities name.
+        """
         with self._database.read() as session:
-            mentions = session.scalars(select(MentionTable).order_by(MentionTable.id)).all()
+            identities = session.scalars(select(MentionIdentityTable).order_by(MentionIdentityTable.id)).all()
+            contents = {(row.id, row.published_at): row for row in session.scalars(select(MentionTable))}
             links = session.scalars(
                 select(MentionBrandTable).order_by(MentionBrandTable.mention_id, MentionBrandTable.brand)
             ).all()
-        return [
-            {column.key: getattr(row, column.key) for column in row.__table__.columns} for row in (*mentions, *links)
-        ]
+        named = {(row.id, row.published_at) for row in identities if row.published_at is not None}
+        assert set(contents) == named
+        assert {(link.mention_id, link.published_at) for link in links} <= named
+        mentions = []
+        for row in identities:
+            content = contents.get((row.id, row.published_at), MentionTable())
+            assert content.state in (None, row.state)
+            mentions.append({**_columns(content), **_columns(row)})
+        return [*mentions, *map(_columns, links)]
 
     def recount(self, brand: str) -> int:
         """Count what is dirty again, as the evaluator does."""
@@ -61,3 +72,7 @@ class Contents:
                 for brand in brands
                 for hour, numbers in self._counting.count(counts.observations(session, brand, *_EVER)).items()
             }
+
+
+def _columns(row: Base) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}

@@ -98,7 +98,16 @@ class Counting:
             return _rows_of(marked)
 
         thresholds = Thresholds(risk=self._rates.risk_threshold, relevance=self._rates.relevance_threshold)
-        dirty = counts.recount(session, brand, count, now=self._clock.now(), thresholds=thresholds, locked=True)
+        now = self._clock.now()
+        dirty = counts.recount(
+            session,
+            brand,
+            count,
+            now=now,
+            thresholds=thresholds,
+            locked=True,
+            kept_since=start_of_hour(now - self._kept),
+        )
         until = max([instant, *(hour for hour in dirty if hour >= first)]) + _MOMENT
         stored = {hour: load_block(data) for hour, data in blocks.load(session, brand, first, until).items()}
         changed = {hour: keep_stories(block, stored.get(hour)) for hour, block in built.items()}

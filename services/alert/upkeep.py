@@ -13,7 +13,7 @@ from tocsin.clock import Clock
 from tocsin.contracts.settings.services import RetentionSettings
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import callbacks, erasures, leases, legal_holds, links, mentions, outbox
+from tocsin.storage import callbacks, erasures, leases, legal_holds, links, mentions, outbox, partitions
 from tocsin.storage.database import Database
 from tocsin.storage.erasures import ErasureJournal
 
@@ -23,8 +23,8 @@ LEASE = "upkeep"
 EVERY = timedelta(minutes=5)
 AT_ONCE = 1000
 """Mentions that are deleted in one transaction, so that nobody waits long."""
-
-
+_NEXT_MONTH = timedelta(days=28)
+"""A month is there before its first mention, so that no writer has to make it."""
 LINKS_KEPT = timedelta(days=30)
 """So long after it has expired a link still says that it has, and not that there is none."""
 
@@ -78,15 +78,34 @@ class Upkeep:
             events = outbox.purge(session, now - self._retention.bus)
             links.forget_expired(session, now - LINKS_KEPT)
             callbacks.forget(session, now - LINKS_KEPT)
+        months, old = self._forget_mentions(now - self._retention.mentions, stop)
+        if tombstones or events or months or old:
+            _log.info("cleaned up", tombstones=tombstones, events=events, months=months, mentions=old)
+
+    def _forget_mentions(self, before: datetime, stop: threading.Event) -> tuple[int, int]:
+        """Forget what was published before an instant; returns how many months were dropped, and how many identities deleted.
+
+        On PostgreSQL contents and labels go with their month when it is wholly past, so it is the month's beginning that counts.
+        """
+        months = 0
+        if self._database.is_postgresql:
+            before = partitions.month_of(before)
+            with self._database.unit_of_work() as session:
+                partitions.ensure(session, (self._clock.now(), self._clock.now() + _NEXT_MONTH))
+            with self._database.read() as session:
+                past = partitions.past(session, before)
+            for partition in past:
+                with self._database.unit_of_work() as session:
+                    partitions.drop(session, partition)
+                months += partition.startswith(partitions.TABLES[-1])
         old = 0
         while not stop.is_set():
             with self._database.unit_of_work() as session:
-                gone = mentions.forget_published_before(session, now - self._retention.mentions, AT_ONCE)
+                gone = mentions.forget_published_before(session, before, AT_ONCE)
             old += gone
             if gone < AT_ONCE:
                 break
-        if tombstones or events or old:
-            _log.info("cleaned up", tombstones=tombstones, events=events, mentions=old)
+        return months, old
 
     def _erase_again(self, session: Session, now: datetime) -> None:
         """What the journal says is erased and the database does not know: a backup was restored."""

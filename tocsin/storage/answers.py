@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tocsin.storage.base import upsert
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.tables.room import AnswerUseTable
 
 
@@ -63,7 +63,7 @@ def find_answerable(session: Session, mention_id: UUID, brand: str) -> Answerabl
             MentionBrandTable.published_at,
             MentionBrandTable.risk_kinds,
         )
-        .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+        .join(MentionBrandTable, LABELS_OF_MENTION)
         .where(
             MentionTable.id == mention_id,
             MentionBrandTable.brand == brand,

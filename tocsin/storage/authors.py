@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.contracts.events import AuthorRole, SentimentLabel, SourceKind
 from tocsin.storage.figures import harmful, not_own
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 from tocsin.storage.thresholds import Thresholds
 
 _CANDIDATES = 500
@@ -90,7 +90,7 @@ def top_authors(
             func.max(labels.published_at).label("last_at"),
         )
         .select_from(labels)
-        .join(mention, mention.id == labels.mention_id)
+        .join(mention, LABELS_OF_MENTION)
         .where(
             labels.brand == brand,
             labels.published_at >= since,

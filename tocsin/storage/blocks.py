@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tocsin.storage.base import upsert
 from tocsin.storage.counts import OPENING
 from tocsin.storage.tables.detection import HourBlockTable, StoryBookTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 
 _AT_ONCE = 500
 
@@ -84,7 +84,7 @@ def tellings(session: Session, brand: str, identifiers: Iterable[str]) -> list[T
                 MentionTable.copy_key,
                 MentionBrandTable.embedding,
             )
-            .join(MentionTable, MentionTable.id == MentionBrandTable.mention_id)
+            .join(MentionTable, LABELS_OF_MENTION)
             .where(MentionBrandTable.brand == brand, MentionBrandTable.mention_id.in_(chunk))
         )
         found += [TellingRow(str(row[0]), *row[1:]) for row in rows.all()]

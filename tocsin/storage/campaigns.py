@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Float, String, case, cast, delete, func, insert, select
+from sqlalchemy import Float, String, and_, case, cast, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.events import SentimentLabel
 from tocsin.storage.figures import harmful, not_own
 from tocsin.storage.link_parts import CampaignTag
 from tocsin.storage.tables.figures import MentionCampaignTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 from tocsin.storage.thresholds import Thresholds
 
 
@@ -52,6 +52,14 @@ def write(session: Session, tags: Mapping[tuple[uuid.UUID, datetime], Collection
         session.execute(insert(MentionCampaignTable), rows)
 
 
+def move(session: Session, times: Mapping[uuid.UUID, datetime]) -> None:
+    """These mentions' times of publication were corrected; their tags go along."""
+    for identifier, at in times.items():
+        session.execute(
+            update(MentionCampaignTable).where(MentionCampaignTable.mention_id == identifier).values(published_at=at)
+        )
+
+
 def campaign_figures(
     session: Session, brand: str, since: datetime, until: datetime, *, thresholds: Thresholds, limit: int
 ) -> Sequence[CampaignFigures]:
@@ -71,8 +79,11 @@ def campaign_figures(
             func.sum(engagement[0] + engagement[1] + engagement[2]).label("engagement"),
             func.sum(cast(func.coalesce(mention.views, mention.author_followers, 0), Float)).label("reach"),
         )
-        .join(labels, labels.mention_id == tag.mention_id)
-        .join(mention, mention.id == tag.mention_id)
+        .join(
+            labels,
+            and_(labels.mention_id == tag.mention_id, labels.published_at.between(tag.published_at, tag.published_at)),
+        )
+        .join(mention, LABELS_OF_MENTION)
         .where(
             labels.brand == brand,
             tag.published_at >= since,

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.folding import Folded
 from tocsin.storage.tables.figures import MentionStoryTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 
 STORY_REACH = timedelta(hours=72)
 """How far before and after a mention others can be of its story."""
@@ -100,7 +100,7 @@ def propose_exclusions(
     """
     rows = session.execute(
         select(MentionTable.id, MentionTable.text)
-        .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+        .join(MentionBrandTable, LABELS_OF_MENTION)
         .where(
             MentionBrandTable.brand == brand,
             MentionTable.text.is_not(None),
@@ -131,7 +131,7 @@ def labels(session: Session, brands: Sequence[str] | None = None) -> Iterator[Co
             MentionTable.language,
             MentionBrandTable.correction,
         )
-        .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+        .join(MentionBrandTable, LABELS_OF_MENTION)
         .where(MentionBrandTable.correction.is_not(None), MentionTable.state == MentionState.LIVE)
         .order_by(MentionBrandTable.published_at, MentionTable.id)
     )
@@ -144,7 +144,7 @@ def labels(session: Session, brands: Sequence[str] | None = None) -> Iterator[Co
 def _columns() -> Any:
     return select(
         MentionTable.id, MentionTable.copy_key, MentionBrandTable.published_at, MentionBrandTable.embedding
-    ).join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+    ).join(MentionBrandTable, LABELS_OF_MENTION)
 
 
 def _words(text: str) -> set[str]:

@@ -16,7 +16,13 @@ from sqlalchemy.orm import Session
 from tocsin.storage import brands, hour_figures
 from tocsin.storage.base import upsert
 from tocsin.storage.merging import BrandHour, start_of_hour
-from tocsin.storage.tables.mentions import DirtyHourTable, HourCountTable, MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import (
+    LABELS_OF_MENTION,
+    DirtyHourTable,
+    HourCountTable,
+    MentionBrandTable,
+    MentionTable,
+)
 from tocsin.storage.thresholds import Thresholds
 
 HOUR = timedelta(hours=1)
@@ -94,12 +100,16 @@ def recount(
     now: datetime,
     thresholds: Thresholds = _USUAL,
     locked: bool = False,
+    kept_since: datetime | None = None,
 ) -> list[datetime]:
     """Count the dirty hours of a brand again from its rows, for detection and for figures; returns these hours.
 
     The brand is locked, so that two evaluators never write an older count over a newer one. Marks are read before the rows
     and only those that were read are taken away: what a handler is just committing keeps its own mark. `locked`: who calls has
     locked the brand already.
+
+    Mentions published before `kept_since` go by retention, and the figures of their hours stay: such an hour is written only where
+    there is now more in it than was counted (an import), never where there is less.
     """
     if not locked:
         brands.lock(session, brand, now=now)
@@ -109,8 +119,11 @@ def recount(
     hours = sorted({mark.hour for mark in marks})
     for first, last in runs(hours):
         rows = observations(session, brand, first, last + HOUR)
-        again = [hour for hour in hours if first <= hour <= last]
-        _replace(session, brand, again, count(rows))
+        again, counted = [hour for hour in hours if first <= hour <= last], count(rows)
+        if kept_since is not None and first < kept_since:
+            more = _counted_before(session, brand, first, kept_since)
+            again = [hour for hour in again if _mentions(counted.get(hour)) >= more.get(hour, 0)]
+        _replace(session, brand, again, counted)
         hour_figures.replace(session, brand, again, rows, thresholds)
     seen = sorted(mark.id for mark in marks)
     # In pieces: a database takes so many parameters and no more.
@@ -121,6 +134,15 @@ def recount(
             .execution_options(synchronize_session=False)
         )
     return hours
+
+
+def _counted_before(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, int]:
+    """How many mentions each hour had when it was last counted."""
+    return {hour: _mentions(json.loads(counted)) for hour, counted in history(session, brand, since, until)}
+
+
+def _mentions(counted: Mapping[str, Any] | None) -> int:
+    return int(counted["mentions"]) if counted else 0
 
 
 def observations(session: Session, brand: str, since: datetime, until: datetime) -> list[ObservedRow]:
@@ -151,7 +173,7 @@ def observations(session: Session, brand: str, since: datetime, until: datetime)
             mention.views,
             func.coalesce(mention.likes, mention.reposts, mention.replies).is_not(None),
         )
-        .select_from(MentionBrandTable.__table__.join(MentionTable.__table__, mention.id == link.mention_id))
+        .select_from(MentionBrandTable.__table__.join(MentionTable.__table__, LABELS_OF_MENTION))
         .where(link.brand == brand, link.published_at >= since, link.published_at < until, link.in_counts)
         .order_by(link.published_at, link.mention_id)
     )

@@ -26,7 +26,7 @@ from tocsin.storage.scrubbing import Words, scrub, scrub_text
 from tocsin.storage.tables.detection import StoryBookTable
 from tocsin.storage.tables.flow import BrandStateTable, OutboxTable
 from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable, NotificationTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
 from tocsin.storage.tables.room import CardTable, NearMissTable, RoomTable
 from tocsin.storage.tables.run_time import RunTimeSettingTable
 
@@ -65,14 +65,7 @@ def mentions_of_author(session: Session, author_key: str) -> list[uuid.UUID]:
 
 def not_erased(session: Session, identifiers: Sequence[uuid.UUID]) -> list[uuid.UUID]:
     """Those of the ids that the database does not know as erased: a backup was restored."""
-    erased: set[uuid.UUID] = set()
-    for start in range(0, len(identifiers), _AT_ONCE):
-        chunk = identifiers[start : start + _AT_ONCE]
-        erased.update(
-            session.scalars(
-                select(MentionTable.id).where(MentionTable.id.in_(chunk), MentionTable.state == MentionState.ERASED)
-            )
-        )
+    erased = mentions.suppressed(session, identifiers)
     return [item for item in identifiers if item not in erased]
 
 

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import Any
 
 from tocsin.contracts.events import ClassifiedMention, LabelQuality, RemovalReason, SentimentLabel
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionIdentityTable, MentionState, MentionTable
 
 _STRENGTH = (RemovalReason.UNMATCHED, RemovalReason.DELETED, RemovalReason.ERASED)
 _STATE_OF = {
@@ -30,10 +30,6 @@ _HIDDEN = (
     "native_id", "text", "url", "in_reply_to", "quote_of", "repost_of", "conversation_id", "outlet", "media",
     "author_id", "author_name", "author_name_hidden",
 )  # fmt: skip
-_IDENTITY = ("id", "state", "removed_revision", "removed_why", "removed_at")
-_EMPTY = {"wakes": False, "brands": [], "copy_key": "", "crisis_words": ""}
-"""What columns of content that cannot be null hold without content."""
-
 MOST_COUNTED = 10**15
 """Likes, followers and the like that a source claims beyond it are taken for so many: sums of them must fit into 64 bits."""
 
@@ -108,11 +104,15 @@ class Effect(StrEnum):
 
 @dataclass(slots=True)
 class Known:
-    """Everything that is known of one mention, being changed; whoever holds it holds the row's lock."""
+    """Everything that is known of one mention, being changed; whoever holds it holds the lock of its identity."""
 
+    identity: MentionIdentityTable
     row: MentionTable
+    """Its content; without a revision where there is none, and then it is no row of the database."""
     links: dict[str, MentionBrandTable]
     """Its labels, by brand."""
+    stands_at: datetime | None = None
+    """The time of publication under which content and labels stand in the database; None where there are none."""
     changed: bool = False
     """Whether the rows must be written."""
     dropped: set[str] = field(default_factory=set)
@@ -121,6 +121,11 @@ class Known:
     """The hours it counted in when it was loaded."""
     counts_changed: bool = False
 
+    @classmethod
+    def nothing(cls, identifier: uuid.UUID) -> Known:
+        """A mention of which nothing is known yet."""
+        return cls(MentionIdentityTable(id=identifier, state=MentionState.UNMATCHED), without_content(identifier), {})
+
     def touched(self) -> set[BrandHour]:
         """The hours to count again: where it was, and where it is."""
         return self.before | self.hours() if self.counts_changed else set()
@@ -128,6 +133,19 @@ class Known:
     def hours(self) -> set[BrandHour]:
         """The hours it counts in, by brand."""
         return {(link.brand, start_of_hour(link.published_at)) for link in self.links.values() if link.in_counts}
+
+
+def without_content(identifier: uuid.UUID) -> MentionTable:
+    """The content of a mention that has none."""
+    return MentionTable(id=identifier, wakes=False, brands=[], copy_key="", crisis_words="")
+
+
+def lose_content(known: Known) -> None:
+    """Its content went with its month: what stays is what a removal alone would have left."""
+    identity = known.identity
+    identity.published_at = None
+    why = identity.removed_why
+    identity.state = MentionState.UNMATCHED if why is None else _STATE_OF[RemovalReason(why)]
 
 
 def start_of_hour(at: datetime) -> datetime:
@@ -150,7 +168,7 @@ def author_key(source: str, author_id: str | None, key: bytes = b"") -> str | No
 def receive(known: Known, received: Received) -> Effect:
     """Merge one classified record into what is known."""
     row, mention = known.row, received.mention
-    if row.state == MentionState.ERASED:
+    if known.identity.state == MentionState.ERASED:
         return Effect.SUPPRESSED
     _merge_receipt(known, received)
     revision = mention.version
@@ -183,24 +201,24 @@ def receive(known: Known, received: Received) -> Effect:
 
 def remove(known: Known, removed: Removed) -> Effect:
     """Merge one removal into what is known."""
-    row = known.row
-    if row.removed_at is None or removed.at > row.removed_at:
-        row.removed_at = removed.at
+    identity = known.identity
+    if identity.removed_at is None or removed.at > identity.removed_at:
+        identity.removed_at = removed.at
         known.changed = True
-    if row.state == MentionState.ERASED:
+    if identity.state == MentionState.ERASED:
         return Effect.UNCHANGED
     if removed.why is RemovalReason.ERASED:
         _erase(known)
         return Effect.REMOVED
-    if row.removed_why is not None and row.removed_revision is not None:
-        strength = _STRENGTH.index(RemovalReason(row.removed_why))
-        if (row.removed_revision, strength) >= (removed.revision, _STRENGTH.index(removed.why)):
+    if identity.removed_why is not None and identity.removed_revision is not None:
+        strength = _STRENGTH.index(RemovalReason(identity.removed_why))
+        if (identity.removed_revision, strength) >= (removed.revision, _STRENGTH.index(removed.why)):
             return Effect.UNCHANGED
-    row.removed_revision, row.removed_why = removed.revision, removed.why
+    identity.removed_revision, identity.removed_why = removed.revision, removed.why
     known.changed = True
-    before = row.state
+    before = identity.state
     _settle(known)
-    return Effect.UNCHANGED if row.state == before and row.revision is not None else Effect.REMOVED
+    return Effect.UNCHANGED if identity.state == before and known.row.revision is not None else Effect.REMOVED
 
 
 def correct(known: Known, brand: str, correction: Correction) -> bool:
@@ -346,8 +364,8 @@ def decode_embedding(embedding: str | None) -> bytes | None:
 
 def _settle(known: Known) -> None:
     """Bring the state, and what follows from it, in line with content and removal."""
-    row = known.row
-    why, removed_at_revision = row.removed_why, row.removed_revision
+    identity, row = known.identity, known.row
+    why, removed_at_revision = identity.removed_why, identity.removed_revision
     state = MentionState.LIVE
     if (
         why is not None
@@ -355,27 +373,28 @@ def _settle(known: Known) -> None:
         and (row.revision is None or removed_at_revision >= row.revision)
     ):
         state = _STATE_OF[RemovalReason(why)]
-    if row.state != state:
-        row.state = state
+    if identity.state != state:
+        identity.state = state
         known.changed = known.counts_changed = True
+    row.state = state
+    identity.published_at = row.published_at
     if state is not MentionState.LIVE:
         for name in _HIDDEN:
             setattr(row, name, None)
     for link in known.links.values():
         link.in_counts = state.counts and not (link.correction and link.correction["about_us"] is False)
-        link.published_at = row.published_at or link.published_at
+        link.published_at = row.published_at
         if state is not MentionState.LIVE:
             link.embedding = None
             link.explanation = None
 
 
 def _erase(known: Known) -> None:
-    row = known.row
-    for column in MentionTable.__table__.columns:
-        if column.key not in _IDENTITY:
-            setattr(row, column.key, _EMPTY.get(column.key))
+    identity = known.identity
+    known.row = without_content(identity.id)
     # One form whatever came before it: an erasure is for good, so its revision says nothing.
-    row.state, row.removed_why, row.removed_revision = MentionState.ERASED, RemovalReason.ERASED, None
+    identity.state, identity.removed_why, identity.removed_revision = MentionState.ERASED, RemovalReason.ERASED, None
+    identity.published_at = None
     known.dropped |= set(known.links)
     known.links.clear()
     known.changed = known.counts_changed = True

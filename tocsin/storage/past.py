@@ -17,7 +17,7 @@ from tocsin.contracts.incidents import Level
 from tocsin.storage.counts import OPENING, kinds_from
 from tocsin.storage.tables.flow import TickProgressTable
 from tocsin.storage.tables.incidents import IncidentBrandTable, IncidentEventTable, IncidentTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 
 _AT_ONCE = 1000
 
@@ -149,7 +149,7 @@ def _rows(brand: str, since: datetime | None) -> Any:
             or_(mention.repost_of.is_not(None), func.lower(func.substr(mention.text, 1, 4)).like("rt @")),
             func.coalesce(mention.likes, 0) + func.coalesce(mention.reposts, 0) + func.coalesce(mention.replies, 0),
         )
-        .join(mention, mention.id == link.mention_id)
+        .join(mention, LABELS_OF_MENTION)
         .where(*conditions)
     )
 

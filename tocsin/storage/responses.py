@@ -16,7 +16,7 @@ from tocsin.contracts.incidents import Incident, IncidentEventType, Verdict
 from tocsin.contracts.room import Room
 from tocsin.storage import answers
 from tocsin.storage.tables.incidents import IncidentEventTable, IncidentTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 from tocsin.storage.tables.room import RoomTable
 
 
@@ -108,7 +108,7 @@ def _first_own_post(session: Session, incident: Incident) -> datetime | None:
     until = incident.resolved_at
     chosen = (
         select(func.min(MentionBrandTable.published_at))
-        .join(MentionTable, MentionTable.id == MentionBrandTable.mention_id)
+        .join(MentionTable, LABELS_OF_MENTION)
         .where(
             MentionBrandTable.brand == incident.brand,
             MentionBrandTable.published_at >= incident.opened_at,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tocsin.storage.base import upsert
 from tocsin.storage.counts import OPENING, kinds_from
 from tocsin.storage.tables.detection import WatchRingTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 
 
 class WatchedRow(NamedTuple):
@@ -111,7 +111,7 @@ def watched(session: Session, brand: str, identifiers: Collection[uuid.UUID]) ->
             MentionBrandTable.relevance,
             MentionTable.author_key,
         )
-        .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+        .join(MentionBrandTable, LABELS_OF_MENTION)
         .where(
             MentionBrandTable.brand == brand,
             MentionTable.id.in_(sorted(identifiers)),

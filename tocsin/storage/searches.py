@@ -37,7 +37,7 @@ from tocsin.contracts.events import SentimentLabel
 from tocsin.storage import link_parts, text_index
 from tocsin.storage.figures import harmful, not_own
 from tocsin.storage.tables.figures import MentionStoryTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.text_queries import TextQuery
 from tocsin.storage.thresholds import Thresholds
 
@@ -252,9 +252,7 @@ def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
                 conditions.append(_FTS5.c.rowid < text_index.first_number(wanted.until) + text_index.SECOND)
         else:
             conditions.append(labels.tokens.op("@@")(text_index.tsquery(groups, wanted.text)))
-    chosen = select(*_COLUMNS).select_from(
-        CrossJoin(origin, MentionTable.__table__, MentionTable.id == labels.mention_id)
-    )
+    chosen = select(*_COLUMNS).select_from(CrossJoin(origin, MentionTable.__table__, LABELS_OF_MENTION))
     told = MentionStoryTable
     chosen = chosen.outerjoin(told, and_(told.mention_id == labels.mention_id, told.brand == labels.brand))
     if wanted.stories:

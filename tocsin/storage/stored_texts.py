@@ -12,7 +12,7 @@ from operator import attrgetter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 
 _AT_ONCE = 1000
 
@@ -45,7 +45,7 @@ def newest_first(
             MentionTable.url,
             MentionBrandTable.brand,
         )
-        .join(MentionTable, MentionTable.id == MentionBrandTable.mention_id)
+        .join(MentionTable, LABELS_OF_MENTION)
         .where(
             MentionBrandTable.brand.in_(sorted(brands)),
             MentionBrandTable.published_at >= since,

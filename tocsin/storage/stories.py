@@ -15,7 +15,7 @@ from tocsin.contracts.events import SentimentLabel
 from tocsin.storage.base import upsert
 from tocsin.storage.figures import harmful, not_own
 from tocsin.storage.tables.figures import MentionStoryTable
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.thresholds import Thresholds
 
 _AT_ONCE = 500
@@ -113,7 +113,7 @@ def top_stories(
             func.max(labels.published_at),
         )
         .select_from(labels)
-        .join(mention, mention.id == labels.mention_id)
+        .join(mention, LABELS_OF_MENTION)
         .join(told, (told.mention_id == labels.mention_id) & (told.brand == labels.brand))
         .where(*_counted(brand, since, until, thresholds))
         .group_by(told.story)
@@ -160,7 +160,7 @@ def _loudest(session: Session, story: str, counted: Sequence[Any]) -> tuple[uuid
         select(mention.id, func.substr(mention.text, 1, _TITLE))
         .select_from(told)
         .join(labels, (labels.mention_id == told.mention_id) & (labels.brand == told.brand))
-        .join(mention, mention.id == labels.mention_id)
+        .join(mention, LABELS_OF_MENTION)
         .where(told.story == story, mention.state == MentionState.LIVE, *counted)
         .order_by(func.coalesce(mention.views, mention.author_followers, 0).desc(), labels.published_at, mention.id)
         .limit(1)

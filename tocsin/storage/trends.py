@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from tocsin.storage.figures import not_own
 from tocsin.storage.link_parts import hashtags_of, links_of, plain
 from tocsin.storage.searches import MentionFilter, count_mentions
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.text_queries import Term, TextQuery, words_of
 from tocsin.storage.thresholds import Thresholds
 
@@ -121,7 +121,7 @@ def _texts(
     labels, mention = MentionBrandTable, MentionTable
     chosen = (
         select(labels.mention_id, mention.text, mention.author_key)
-        .join(mention, mention.id == labels.mention_id)
+        .join(mention, LABELS_OF_MENTION)
         .where(
             labels.brand == brand,
             labels.published_at >= since,

@@ -19,7 +19,7 @@ from tocsin.storage import audit, erasures
 from tocsin.storage.erasures import JOURNAL, ErasureJournal
 from tocsin.storage.merging import author_key
 from tocsin.storage.signing import AUTHORS, signing_key
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 
 router = APIRouter(tags=["privacy"])
 
@@ -156,7 +156,7 @@ def open_author(
     with context.database.unit_of_work() as session:
         row = session.scalars(
             select(MentionTable)
-            .join(MentionBrandTable, MentionBrandTable.mention_id == MentionTable.id)
+            .join(MentionBrandTable, LABELS_OF_MENTION)
             .where(MentionTable.id == mention_id, MentionBrandTable.brand == wanted.brand)
         ).one_or_none()
         if row is None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from services.alert.app import watched_authors
 from services.alert.handler import AlertHandler
@@ -116,7 +117,10 @@ def test_a_watch_list_knows_an_author_by_id_though_ids_are_not_kept(house: House
     house.write(said, classified("other", author="8", negative=0.1), handler=handler)
     assert len(house.incidents()) == 1
     with house.database.read() as session:
-        kept = {name: session.get(MentionTable, identifier(name)).author_id for name in ("m", "other")}
+        kept = {
+            name: session.scalars(select(MentionTable).where(MentionTable.id == identifier(name))).one().author_id
+            for name in ("m", "other")
+        }
     assert kept == {"m": "7", "other": None}
 
 
@@ -141,7 +145,7 @@ def test_a_muted_mention_makes_no_watch_rule_ring(house: House, set_: Set, by: s
 
 
 def _author_key(session: Any, mention: UUID) -> str:
-    key: str = session.get(MentionTable, mention).author_key
+    key: str = session.scalars(select(MentionTable.author_key).where(MentionTable.id == mention)).one()
     return key
 
 
@@ -229,5 +233,8 @@ def test_a_crisis_word_counts_for_its_brand_also_in_what_was_said_before(house: 
     house.live.refresh()
     house.write(classified("one", text="Acme and Verrotox-7"), classified("two", brand="zenith", text="Verrotox"))
     with house.database.read() as session:
-        kept = {name: session.get(MentionTable, identifier(name)).crisis_words for name in ("one", "two")}
+        kept = {
+            name: session.scalars(select(MentionTable).where(MentionTable.id == identifier(name))).one().crisis_words
+            for name in ("one", "two")
+        }
     assert kept == {"one": "verrotox", "two": ""}

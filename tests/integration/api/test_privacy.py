@@ -126,6 +126,7 @@ def test_a_restored_backup_brings_nothing_back(
     with database.unit_of_work() as session:  # the backup of yesterday
         session.execute(text("DELETE FROM mention_brands"))
         session.execute(text("DELETE FROM mentions"))
+        session.execute(text("DELETE FROM mention_identities"))
     newsroom.say("hers", text=WORDS)
     assert WORDS[:20] in everything(database)
     upkeep = Upkeep(

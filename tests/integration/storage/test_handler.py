@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from services.alert.handler import AlertHandler
+from tests.at_once import at_once
 from tests.contents import SETTINGS, Contents
 from tests.records import NOON, classified, classified_record, identifier, record, removal_record, tick_record
 from tocsin.bus.embedded import EmbeddedBus
@@ -24,31 +24,17 @@ from tocsin.contracts.codec import TEACHES_ONLY_HEADER, encode_classified
 from tocsin.contracts.events import Author, AuthorRole, LabelQuality, RemovalReason
 from tocsin.storage import brands, mentions, ticks
 from tocsin.storage.database import Database
-from tocsin.storage.tables.mentions import DirtyHourTable, HourCountTable, MentionBrandTable, MentionState, MentionTable
+from tocsin.storage.tables.mentions import (
+    DirtyHourTable,
+    HourCountTable,
+    MentionBrandTable,
+    MentionIdentityTable,
+    MentionState,
+    MentionTable,
+)
 
 DELETED, ERASED, UNMATCHED = RemovalReason.DELETED, RemovalReason.ERASED, RemovalReason.UNMATCHED
 HOUR = timedelta(hours=1)
-
-
-def at_once(*works: Callable[[], object]) -> None:
-    """Run these on threads that start together; fail with what any of them raised."""
-    gate = threading.Barrier(len(works))
-    failures: list[BaseException] = []
-
-    def run(work: Callable[[], object]) -> None:
-        gate.wait(10)
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - told below, on the test's own thread
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    assert failures == []
 
 
 def test_each_record_twice_is_each_record_once(handler: AlertHandler, contents: Contents) -> None:
@@ -300,6 +286,44 @@ def test_a_brand_that_is_mentioned_for_the_first_time_is_due(handler: AlertHandl
         assert brands.claim_due(session, "me", now=NOON, length=HOUR) == ["newcomer"]
 
 
+def test_two_processes_that_have_other_times_of_publication_for_the_same_mentions(
+    database: Database, handler: AlertHandler, contents: Contents, clock: Any, bus: EmbeddedBus
+) -> None:
+    other_database = Database(database.url.render_as_string(hide_password=False))
+    other = AlertHandler(other_database, clock, SETTINGS, bus)
+
+    def of(revision: int) -> list[Record]:
+        # Each revision in another month than the one before; nobody has made any of them.
+        at = NOON - revision * 40 * 24 * HOUR
+        return [classified_record(str(number), revision=revision, at=at, author=str(number)) for number in range(12)]
+
+    at_once(
+        lambda: [handler.handle(of(revision)) for revision in (1, 4, 5)],
+        lambda: [other.handle(of(revision)[::-1]) for revision in (2, 3, 6)],
+        lambda: [contents.recount("acme") for _ in range(5)],
+    )
+    other_database.close()
+    last = NOON - 6 * 40 * 24 * HOUR
+    rows = contents.rows()
+    assert {(row["revision"], row["published_at"]) for row in rows} == {(6, last)}
+    assert len(rows) == 24
+    assert contents.hour_counts() == contents.counted_from_nothing()
+    assert {hour for _, hour in contents.hour_counts()} == {last}
+
+
+def test_a_corrected_time_of_publication_takes_everything_along(handler: AlertHandler, contents: Contents) -> None:
+    link = "https://a.example/?utm_campaign=may"
+    handler.handle(
+        [classified_record("1", brand=brand, brands=["acme", "zenith"], url=link) for brand in ("acme", "zenith")]
+    )
+    moved = NOON - 70 * 24 * HOUR
+    handler.handle([classified_record("1", revision=2, at=moved, url=link)])
+    handler.handle([removal_record("1", revision=3, why=DELETED)])
+    handler.handle([classified_record("1", revision=2, at=moved, url=link)])
+    assert [(row["published_at"], row.get("brand")) for row in contents.rows()] == [(moved, None), (moved, "acme")]
+    assert set(contents.hour_counts()) == {("acme", moved)}
+
+
 NAMES = st.sampled_from(["1", "2", "3"])
 
 
@@ -309,7 +333,8 @@ def streams(draw: st.DrawFn) -> list[Record]:
     records = []
     for name, revision in sorted(draw(st.sets(st.tuples(NAMES, st.integers(1, 3)), max_size=6))):
         mentioned = sorted(draw(st.sets(st.sampled_from(["acme", "zenith"]), min_size=1)))
-        author, hours = draw(st.sampled_from(["ann", "ben", None])), draw(st.integers(0, 2))
+        # Most revisions keep the hour or month of publication; some correct it, and the mention moves.
+        author, hours = draw(st.sampled_from(["ann", "ben", None])), draw(st.sampled_from([0, 1, 2, 800, -300_000]))
         for brand in mentioned:
             for labels in draw(st.sets(st.sampled_from(list(LabelQuality)), min_size=1)):
                 records.append(
@@ -352,7 +377,7 @@ def test_any_order_with_repetitions_and_any_cut_into_batches_gives_the_same_rows
 
 def empty(database: Database) -> None:
     with database.unit_of_work() as session:
-        for table in (MentionBrandTable, MentionTable, HourCountTable, DirtyHourTable):
+        for table in (MentionBrandTable, MentionTable, MentionIdentityTable, HourCountTable, DirtyHourTable):
             session.execute(delete(table))
 
 

@@ -12,20 +12,17 @@ from hypothesis import strategies as st
 from tests.records import NOON, classified, identifier
 from tocsin.contracts.events import AuthorRole, Engagement, ExplainedWord, LabelQuality, RemovalReason
 from tocsin.storage.merging import Effect, Known, Received, Removed, author_key, receive, remove
-from tocsin.storage.tables.mentions import MentionState, MentionTable
+from tocsin.storage.tables.mentions import MentionState
 
 HOUR = timedelta(hours=1)
 
 
 def unknown(name: str = "1") -> Known:
-    row = MentionTable(
-        id=identifier(name), state=MentionState.UNMATCHED, wakes=False, brands=[], copy_key="", crisis_words=""
-    )
-    return Known(row, {})
+    return Known.nothing(identifier(name))
 
 
 def loaded_again(known: Known) -> Known:
-    return Known(known.row, dict(known.links), before=known.hours())
+    return Known(known.identity, known.row, dict(known.links), before=known.hours())
 
 
 def received(*arguments: Any, wakes: bool = True, words: str = "", **fields: Any) -> Received:
@@ -40,7 +37,7 @@ def removed(why: RemovalReason, revision: int = 1, at: datetime = NOON) -> Remov
 
 def state(known: Known) -> dict[str, Any]:
     """Everything that the database would hold."""
-    rows = [known.row, *(known.links[brand] for brand in sorted(known.links))]
+    rows = [known.identity, known.row, *(known.links[brand] for brand in sorted(known.links))]
     return {
         f"{row.__tablename__}:{i}": {c.key: getattr(row, c.key) for c in row.__table__.columns}
         for i, row in enumerate(rows)
@@ -50,7 +47,7 @@ def state(known: Known) -> dict[str, Any]:
 def test_a_mention_is_kept_with_its_labels_and_its_hour_is_touched() -> None:
     known = unknown()
     assert receive(known, received(negative=0.8)) is Effect.CREATED
-    assert known.row.state == MentionState.LIVE
+    assert known.identity.state == MentionState.LIVE
     assert known.row.text == "What 1 says in version 1"
     assert known.links["acme"].negative == 0.8
     assert known.links["acme"].embedding == b"\x01\x02\x03"
@@ -127,7 +124,7 @@ def test_what_the_platform_deletes_is_hidden_and_goes_on_counting() -> None:
     known = unknown()
     receive(known, received(words="boycott", url="https://example.org/1"))
     remove(known, removed(RemovalReason.DELETED, revision=9))
-    assert known.row.state == MentionState.DELETED
+    assert known.identity.state == MentionState.DELETED
     hidden = (known.row.text, known.row.url, known.row.author_id, known.row.author_name, known.row.native_id)
     assert hidden == (None,) * 5
     assert known.row.crisis_words == "boycott"
@@ -141,11 +138,11 @@ def test_what_matches_no_brand_any_more_leaves_the_counts_until_a_higher_revisio
     receive(known, received())
     again = loaded_again(known)
     remove(again, removed(RemovalReason.UNMATCHED, revision=2))
-    assert again.row.state == MentionState.UNMATCHED
+    assert again.identity.state == MentionState.UNMATCHED
     assert again.hours() == set()
     assert again.touched() == {("acme", NOON)}
     receive(again, received(revision=3, text="acme again"))
-    assert again.row.state == MentionState.LIVE
+    assert again.identity.state == MentionState.LIVE
     assert again.hours() == {("acme", NOON)}
 
 
@@ -153,7 +150,7 @@ def test_a_deletion_older_than_the_latest_edit_changes_nothing_to_be_seen() -> N
     known = unknown()
     receive(known, received(revision=5))
     assert remove(known, removed(RemovalReason.DELETED, revision=4)) is Effect.UNCHANGED
-    assert known.row.state == MentionState.LIVE
+    assert known.identity.state == MentionState.LIVE
 
 
 def test_a_removal_of_the_same_revision_wins_whichever_comes_first() -> None:
@@ -162,7 +159,7 @@ def test_a_removal_of_the_same_revision_wins_whichever_comes_first() -> None:
     receive(first, received(revision=1))
     receive(last, received(revision=1))
     remove(last, removed(RemovalReason.DELETED, revision=1))
-    assert first.row.state == last.row.state == MentionState.DELETED
+    assert first.identity.state == last.identity.state == MentionState.DELETED
 
 
 def test_an_erasure_leaves_nothing_but_the_id_and_keeps_the_mention_out_whatever_its_revision() -> None:
@@ -173,7 +170,7 @@ def test_an_erasure_leaves_nothing_but_the_id_and_keeps_the_mention_out_whatever
     assert again.touched() == {("acme", NOON)}
     assert again.dropped == {"acme"}
     assert receive(again, received(revision=10)) is Effect.SUPPRESSED
-    kept = {column.key for column in MentionTable.__table__.columns if getattr(again.row, column.key)}
+    kept = {name for name, value in state(again).items() for name, value in value.items() if value}
     assert kept == {"id", "state", "removed_why", "removed_at"}
 
 

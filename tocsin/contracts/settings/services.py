@@ -122,5 +122,6 @@ class RetentionSettings(Settings):
     """How long things are kept."""
 
     mentions: Duration = timedelta(days=400)
+    """From publication on. PostgreSQL drops whole months, when all of one is past it: there a mention stays up to 31 days longer."""
     bus: Duration = timedelta(days=7)
     """Records on the bus, dead letters too: a person's erasure is complete on Kafka when this has passed, so 7 days at most."""

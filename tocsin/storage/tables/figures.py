@@ -47,7 +47,9 @@ class MentionCampaignTable(Base):
 
     __tablename__ = "mention_campaigns"
 
-    mention_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("mentions.id", ondelete="CASCADE"), primary_key=True)
+    mention_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("mention_identities.id", ondelete="CASCADE"), primary_key=True
+    )
     campaign: Mapped[str] = mapped_column(Text, primary_key=True)
     source: Mapped[str] = mapped_column(Text, primary_key=True)
     medium: Mapped[str] = mapped_column(Text, primary_key=True)

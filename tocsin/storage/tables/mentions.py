@@ -1,4 +1,4 @@
-"""Mentions, their labels a brand, and what detection counts of them."""
+"""Mentions: who they are, what they say, their labels a brand; and what detection counts of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Float, ForeignKey, Index, LargeBinary, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Float, Index, LargeBinary, Text, Uuid, and_
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tocsin.storage.base import Base, Counter, Json, Word
 from tocsin.storage.text_index import Tokens
+
+BY_MONTH = {"postgresql_partition_by": "RANGE (published_at)"}
 
 
 class MentionState(StrEnum):
@@ -32,27 +34,53 @@ class MentionState(StrEnum):
         return self in (MentionState.LIVE, MentionState.DELETED)
 
 
-class MentionTable(Base):
-    """One row a mention, and the lock of everything that is known of it.
+class MentionIdentityTable(Base):
+    """One narrow row a mention: the lock of everything that is known of it, and what is known without its content.
 
-    It keeps two things that grow independently of the order in which records arrive: the content of the highest revision
-    (`revision` and what follows from it) and the strongest removal (`removed_…`). `state` follows from the two. A row with a
-    removal alone (`revision` null) is a tombstone, or, when erased, an entry of the suppression list.
+    It is not partitioned, so an id is unique here and nowhere else. Without a time of publication it is a tombstone, or, when
+    erased, an entry of the suppression list, which stays for good.
     """
 
-    __tablename__ = "mentions"
+    __tablename__ = "mention_identities"
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     state: Mapped[str] = mapped_column(Word)
+    published_at: Mapped[datetime | None]
+    """Under which its content and labels stand in the wide tables; null where there are none."""
     removed_revision: Mapped[int | None] = mapped_column(BigInteger)
     removed_why: Mapped[str | None] = mapped_column(Word)
     removed_at: Mapped[datetime | None]
     """When the latest removal was put on the bus."""
 
-    revision: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (
+        CheckConstraint("state <> 'live' OR published_at IS NOT NULL", name="live_has_content"),
+        CheckConstraint("state <> 'erased' OR published_at IS NULL", name="erased_is_empty"),
+        Index(
+            "ix_mention_identities_tombstones",
+            "removed_at",
+            postgresql_where=sql("published_at IS NULL AND state <> 'erased'"),
+            sqlite_where=sql("published_at IS NULL AND state <> 'erased'"),
+        ),
+        Index(None, "published_at"),
+    )
+
+
+class MentionTable(Base):
+    """What a mention says and who said it: the content of its highest revision.
+
+    On PostgreSQL it is partitioned by month of publication (`tocsin.storage.partitions`). The time is in the key because
+    PostgreSQL wants it there; that there is one row a mention is the affair of its identity's lock.
+    """
+
+    __tablename__ = "mentions"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    published_at: Mapped[datetime] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(Word)
+    """Its identity's, for whoever reads; never erased."""
+    revision: Mapped[int] = mapped_column(BigInteger)
     source: Mapped[str | None] = mapped_column(Word)
     source_kind: Mapped[str | None] = mapped_column(Word)
-    published_at: Mapped[datetime | None]
     first_received_at: Mapped[datetime | None]
     wakes: Mapped[bool] = mapped_column(Boolean, default=False)
     """False for what came late, was imported or replayed: it teaches the baseline and wakes nobody."""
@@ -92,28 +120,20 @@ class MentionTable(Base):
     """The name of others: read only where somebody opens it, which the audit log tells."""
     media: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
 
-    __table_args__ = (
-        CheckConstraint("state <> 'live' OR revision IS NOT NULL", name="live_has_content"),
-        CheckConstraint("(revision IS NULL) = (published_at IS NULL)", name="content_is_whole"),
-        CheckConstraint("state <> 'erased' OR revision IS NULL", name="erased_is_empty"),
-        Index(
-            "ix_mentions_tombstones",
-            "removed_at",
-            postgresql_where=sql("revision IS NULL AND state <> 'erased'"),
-            sqlite_where=sql("revision IS NULL AND state <> 'erased'"),
-        ),
-        Index("ix_mentions_published_at", "published_at"),
-    )
+    __table_args__ = (BY_MONTH,)
 
 
 class MentionBrandTable(Base):
-    """A mention's labels for one brand. `published_at` is the mention's, here for the index; scores are 0–1, null without labels."""
+    """A mention's labels for one brand; scores are 0–1, null without labels.
+
+    `published_at` is the mention's, by which it is partitioned as well; whoever joins the two names both (`LABELS_OF_MENTION`).
+    """
 
     __tablename__ = "mention_brands"
 
-    mention_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("mentions.id", ondelete="CASCADE"), primary_key=True)
+    mention_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     brand: Mapped[str] = mapped_column(Word, primary_key=True)
-    published_at: Mapped[datetime]
+    published_at: Mapped[datetime] = mapped_column(primary_key=True)
     in_counts: Mapped[bool] = mapped_column(Boolean)
     """False while the mention is unmatched. Own posts stay true: who counts knows the author's role."""
     revision: Mapped[int] = mapped_column(BigInteger)
@@ -153,7 +173,19 @@ class MentionBrandTable(Base):
             sqlite_where=sql("correction IS NOT NULL"),
         ),
         Index("uq_mention_brands_search_number", "search_number", unique=True).ddl_if(dialect="sqlite"),
+        BY_MONTH,
     )
+
+
+LABELS_OF_MENTION = and_(
+    MentionTable.id == MentionBrandTable.mention_id,
+    MentionTable.published_at.between(MentionBrandTable.published_at, MentionBrandTable.published_at),
+)
+"""What joins a mention with its labels: the time as well, so that PostgreSQL looks for the one in the month of the other.
+
+The time as a span, which comes to the same: of two equalities PostgreSQL would believe that each leaves out most rows by itself,
+expect a single row of the two, and read all months to find the first fifty.
+"""
 
 
 class DirtyHourTable(Base):
