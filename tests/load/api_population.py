@@ -1,7 +1,7 @@
 """Fills a database with as many mentions as a benchmark asks for, straight into the tables, and with incidents.
 
-Ninety days, twenty brands of which the first has a third of everything, words and authors by Zipf's law, more of it lately. Figures by
-hour are counted as the evaluator counts them.
+Fourteen months and more, twenty brands of which the first has a third of everything, words and authors by Zipf's law, more of
+it lately. Figures by hour are counted as the evaluator counts them.
 """
 
 from __future__ import annotations
@@ -28,42 +28,73 @@ from tocsin.clock import ManualClock
 from tocsin.config import Configuration
 from tocsin.contracts.incidents import Incident, Level, Verdict
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.storage import counts, incidents, text_index
+from tocsin.storage import counts, incidents, partitions, text_index
 from tocsin.storage.database import Database
-from tocsin.storage.tables.mentions import MentionBrandTable, MentionTable
+from tocsin.storage.tables.mentions import MentionBrandTable, MentionIdentityTable, MentionTable
 
-DAYS = 90
+DAYS = 430
+"""Fifteen calendar months or sixteen, so PostgreSQL has as many partitions."""
 BRANDS = tuple(f"brand{number}" for number in range(20))
 COMMON, RARE = "terve", "zanotol"
 """A word of every tenth text, and one of every twenty thousandth."""
 _AT_ONCE = 20_000
+DRAWN = 200_000
+"""So many are drawn on PostgreSQL; the others are the same at other times, which takes an hour less."""
 _SYLLABLES = [consonant + vowel for consonant in "bdklmnr" for vowel in "aeiou"]
 _SOURCES = (("twitter", "social"), ("bluesky", "social"), ("rss", "press"), ("reviews", "review"), ("forum", "forum"))
 
 
 def fill(database: Database, number: int, *, now: datetime, seed: int = 7) -> None:
-    """Write `number` mentions that were published in the ninety days before `now`."""
-    rng = np.random.default_rng(seed)
-    vocabulary = np.array([_word(index) for index in range(30_000)])
-    ranks = 1 / np.arange(1, len(vocabulary) + 1) ** 1.05
-    ranks /= ranks.sum()
+    """Write `number` mentions that were published in the `DAYS` before `now`."""
     begun = time.monotonic()
     if database.is_postgresql:
         with database.unit_of_work() as session:
             session.execute(text("DROP INDEX ix_mention_brands_tokens"))
-    for start in range(0, number, _AT_ONCE):
-        size = min(_AT_ONCE, number - start)
-        rows = list(_rows(rng, vocabulary, ranks, size, now))
-        with database.unit_of_work() as session:
-            _write(session, MentionTable, [row[0] for row in rows], postgresql=database.is_postgresql)
-            _write(session, MentionBrandTable, [row[1] for row in rows], postgresql=database.is_postgresql)
-        if start % 200_000 == 0:
-            print(f"… {start + size:,} mentions, {time.monotonic() - begun:.0f} s", file=sys.stderr)
+            partitions.ensure(session, [now - timedelta(days=days) for days in range(DAYS + 3)])
+    drawn = min(number, DRAWN) if database.is_postgresql else number
+    write(database, drawn, now=now, seed=seed)
+    for copy in range(1, number // drawn):
+        multiply(database, copy)
     if database.is_postgresql:
         with database.unit_of_work() as session:
             session.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
             session.execute(text("CREATE INDEX ix_mention_brands_tokens ON mention_brands USING gin (tokens)"))
     print(f"… written after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def write(database: Database, number: int, *, now: datetime, seed: int) -> None:
+    """Write `number` mentions, and nothing around them."""
+    rng = np.random.default_rng(seed)
+    vocabulary = np.array([_word(index) for index in range(30_000)])
+    ranks = 1 / np.arange(1, len(vocabulary) + 1) ** 1.05
+    ranks /= ranks.sum()
+    begun = time.monotonic()
+    for start in range(0, number, _AT_ONCE):
+        size = min(_AT_ONCE, number - start)
+        rows = list(_rows(rng, vocabulary, ranks, size, now))
+        with database.unit_of_work() as session:
+            identities = [{name: row[0][name] for name in ("id", "state", "published_at")} for row in rows]
+            _write(session, MentionIdentityTable, identities, postgresql=database.is_postgresql)
+            _write(session, MentionTable, [row[0] for row in rows], postgresql=database.is_postgresql)
+            _write(session, MentionBrandTable, [row[1] for row in rows], postgresql=database.is_postgresql)
+        if start % 200_000 == 0:
+            print(f"… {start + size:,} mentions, {time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def multiply(database: Database, copy: int) -> None:
+    """Let PostgreSQL write what was drawn once more, under other ids and `copy` times 97 minutes earlier."""
+    other, earlier = f"md5(id::text || {copy})::uuid", f"published_at - interval '97 minutes' * {copy}"
+    with database.unit_of_work() as session:
+        session.execute(text("CREATE TABLE IF NOT EXISTS drawn_mentions AS SELECT * FROM mentions"))
+        session.execute(text("CREATE TABLE IF NOT EXISTS drawn_mention_brands AS SELECT * FROM mention_brands"))
+        source = f"SELECT {other}, {earlier}, state FROM drawn_mentions"
+        session.execute(text(f"INSERT INTO mention_identities (id, published_at, state) {source}"))
+        for table, key in ((MentionTable, "id"), (MentionBrandTable, "mention_id")):
+            names = [column.name for column in table.__table__.columns]
+            changed = {key: other.replace("id::", f"{key}::"), "published_at": earlier}
+            chosen = ", ".join(changed.get(name, name) for name in names)
+            name = table.__tablename__
+            session.execute(text(f"INSERT INTO {name} ({', '.join(names)}) SELECT {chosen} FROM drawn_{name}"))
 
 
 def count(database: Database, *, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """How long the API takes over many mentions while it is asked 50 times a second, and what retention and a large export cost.
 
     python -m tests.load.bench_api [--sqlite 1000000] [--postgresql 5000000] [--seconds 60] [--rate 50] [--export]
+    python -m tests.load.bench_api --keep FOLDER --fill-only    # and later the same without it, to ask what was filled
 
 Requests come when the clock says, whether or not the one before was answered, and their time counts from then: a server that falls
 behind is not spared. The process of `tocsin run api` is the real one; who asks is another process.
@@ -29,20 +30,23 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import yaml
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from tests.databases import _binaries, _postgresql_database, _Server
 from tests.load.api_population import BRANDS, COMMON, RARE, count, fill, open_incidents
 from tocsin.access.commands import create_key
 from tocsin.clock import SystemClock
 from tocsin.config import parse
-from tocsin.storage import mentions
+from tocsin.storage import mentions, partitions
 from tocsin.storage.database import Database
 from tocsin.storage.tables.incidents import IncidentTable
 from tocsin.storage.tables.mentions import MentionBrandTable
 
 PORT = 18099
 LIMIT_MS = 150
+FORGOTTEN_DAYS = 365
+"""What is older is forgotten at the end."""
 CONFIGURATION = {
     "api": {"port": PORT, "requests_a_minute": 1_000_000},
     "brands": [{"id": brand, "names": [brand], "time_zone": "Europe/Paris"} for brand in BRANDS],
@@ -212,6 +216,9 @@ def run(database_url: str, number: int, arguments: argparse.Namespace) -> None:
         fill(database, number, now=now)
         count(database, now=now)
         identifiers = open_incidents(database, configuration, 200, now=now)
+    if arguments.fill_only:
+        database.close()
+        return
     key = create_key(database, SystemClock(), configuration, name="bench", scopes=["read"]).text
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         Path(folder, "tocsin.yaml").write_text(yaml.safe_dump(CONFIGURATION), encoding="utf-8")
@@ -244,21 +251,33 @@ def run(database_url: str, number: int, arguments: argparse.Namespace) -> None:
         finally:
             process.terminate()
             process.wait(30)
-    if arguments.keep is None:
-        _forget(database, now)
+    _forget(database, now - timedelta(days=FORGOTTEN_DAYS), keep=arguments.keep is not None)
     database.close()
 
 
-def _forget(database: Database, now: datetime) -> None:
-    """Delete what is older than sixty days, for ten seconds at most, and tell how fast that goes."""
+def _forget(database: Database, before: datetime, *, keep: bool) -> None:
+    """Tell what retention costs: of a month, which PostgreSQL drops, and row by row, for ten seconds at most.
+
+    With `keep`, all of it in transactions that are taken back.
+    """
+    if database.is_postgresql:
+        before = partitions.month_of(before)
+        with database.read() as session:
+            past = partitions.past(session, before)[: len(partitions.TABLES)]
+        for partition in past:
+            with Session(database._engine) as session:
+                rows = session.scalar(text(f"SELECT count(*) FROM {partition}"))
+                begun = time.monotonic()
+                partitions.drop(session, partition)
+                session.rollback() if keep else session.commit()
+            print(f"retention: {partition} with {rows:,} rows dropped in {1000 * (time.monotonic() - begun):.0f} ms")
     begun, gone = time.monotonic(), 0
-    while time.monotonic() - begun < 10:
-        with database.unit_of_work() as session:
-            forgotten = mentions.forget_published_before(session, now - timedelta(days=60), 1000)
-        gone += forgotten
-        if not forgotten:
-            break
-    print(f"retention: {gone / (time.monotonic() - begun):,.0f} mentions a second")
+    with Session(database._engine) as session:
+        while time.monotonic() - begun < 10 and (forgotten := mentions.forget_published_before(session, before, 1000)):
+            gone += forgotten
+            if not keep:
+                session.commit()
+    print(f"retention: {gone / (time.monotonic() - begun):,.0f} mentions a second, row by row")
 
 
 def _await_ready() -> None:
@@ -282,7 +301,12 @@ def main() -> None:
     parser.add_argument("--postgresql", type=int, default=5_000_000, help="mentions; 0: not at all")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=50, help="questions a second")
-    parser.add_argument("--keep", help="folder for the SQLite file, which stays there and is used again the next time")
+    parser.add_argument(
+        "--keep",
+        help="folder for the SQLite file, which stays there and is used again the next time; "
+        "on PostgreSQL then DATABASE_URL itself is filled and stays",
+    )
+    parser.add_argument("--fill-only", action="store_true", help="ask nothing; with --keep")
     parser.add_argument("--export", action="store_true", help="export the largest brand in each format, too")
     arguments = parser.parse_args()
     if arguments.sqlite:
@@ -297,9 +321,9 @@ def main() -> None:
                 print("PostgreSQL is left out: DATABASE_URL names none, and initdb is not installed")
                 return
             server = given if given.startswith("postgres") else stack.enter_context(_Server(Path(str(binaries))))
-            run(
-                stack.enter_context(_postgresql_database(server, template="template0")), arguments.postgresql, arguments
-            )
+            if arguments.keep is None:
+                server = stack.enter_context(_postgresql_database(server, template="template0"))
+            run(server, arguments.postgresql, arguments)
 
 
 if __name__ == "__main__":
