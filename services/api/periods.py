@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Path
+from sqlalchemy.orm import Session
 
 from services.api.context import ApiContext, Context
 from services.api.figure_answers import AnnotationAnswer
 from services.api.mention_queries import Since, Until
 from services.api.permission import Reader, unknown_brand
+from tocsin.contracts.settings.detection import PlannedSettings
 from tocsin.contracts.settings.run_time import PlannedCampaign
 from tocsin.problems import Problem
 from tocsin.storage import run_time_settings
@@ -59,10 +61,13 @@ def visible_brand(*, context: Context, principal: Reader, brand: Annotated[str, 
     return brand
 
 
-def annotations_of(context: ApiContext, brand: str, since: datetime, until: datetime) -> tuple[AnnotationAnswer, ...]:
-    """The campaigns that were entered beforehand and run for a brand at any moment of a period, the earliest first."""
-    with context.database.read() as session:
-        set_since = run_time_settings.campaigns(session, brand, since, until)
+def planned_campaigns(
+    context: ApiContext, session: Session, brand: str, since: datetime, until: datetime
+) -> list[PlannedSettings]:
+    """The campaigns that were entered beforehand and run for a brand at any moment of a period, the earliest first.
+
+    Those of tocsin.yaml, and those that were set at run time.
+    """
     planned = [
         item
         for item in context.configuration.detection.planned
@@ -70,10 +75,17 @@ def annotations_of(context: ApiContext, brand: str, since: datetime, until: date
     ]
     planned += [
         item.value.planned(brand, item.begins, item.ends)
-        for item in set_since
+        for item in run_time_settings.campaigns(session, brand, since, until)
         if isinstance(item.value, PlannedCampaign)
     ]
-    return tuple(AnnotationAnswer.of(item) for item in sorted(planned, key=lambda item: (item.start, item.name)))
+    return sorted(planned, key=lambda item: (item.start, item.name))
+
+
+def annotations_of(
+    context: ApiContext, session: Session, brand: str, since: datetime, until: datetime
+) -> tuple[AnnotationAnswer, ...]:
+    """The same as the routes of figures answer them."""
+    return tuple(AnnotationAnswer.of(item) for item in planned_campaigns(context, session, brand, since, until))
 
 
 def wrong_time(message: str) -> Problem:

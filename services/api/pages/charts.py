@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.contracts.settings.detection import PlannedSettings
+
 HEIGHT = 100.0
 WIDTH = 100.0
 _GAP = 0.22
@@ -45,6 +47,15 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """A campaign that was entered beforehand, as far as it runs within the chart."""
+
+    name: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """A chart that is ready to be drawn."""
 
@@ -56,6 +67,8 @@ class Chart:
     """Where the marked instant is, such as the opening of an incident; None where it is outside the chart."""
     ticks: tuple[datetime, ...]
     """Beginnings of the four quarters of the time shown, and its end."""
+    bands: tuple[Band, ...] = ()
+    """What explains the bars behind which it stands."""
 
     @property
     def mentions(self) -> int:
@@ -79,8 +92,13 @@ class Chart:
         return any(bar.usual_y is not None for bar in self.bars)
 
 
-def bar_chart(slots: Sequence[Slot], now: datetime, *, marked: datetime | None = None) -> Chart:
-    """Lay out `slots`, which follow each other without gaps. Raises ValueError where there are none."""
+def bar_chart(
+    slots: Sequence[Slot], now: datetime, *, marked: datetime | None = None, planned: Sequence[PlannedSettings] = ()
+) -> Chart:
+    """Lay out `slots`, which follow each other without gaps, and the campaigns that run meanwhile.
+
+    Raises ValueError where there are no slots.
+    """
     if not slots:
         raise ValueError("a chart needs at least one span of time")
     top = round_up(max(max(slot.mentions, slot.usual or 0.0) for slot in slots))
@@ -103,13 +121,22 @@ def bar_chart(slots: Sequence[Slot], now: datetime, *, marked: datetime | None =
         )
 
     begin, end = slots[0].since, slots[-1].until
+
+    def place(at: datetime) -> float:
+        return round((min(max(at, begin), end) - begin) / (end - begin) * WIDTH, 3)
+
     inside = marked is not None and begin <= marked < end
     return Chart(
         bars=tuple(bar(position, slot) for position, slot in enumerate(slots)),
         top=top,
         middle=top // 2,
-        marker_x=round((marked - begin) / (end - begin) * WIDTH, 3) if marked is not None and inside else None,
+        marker_x=place(marked) if marked is not None and inside else None,
         ticks=tuple(begin + (end - begin) * quarter / 4 for quarter in range(5)),
+        bands=tuple(
+            Band(item.name, place(item.start), round(place(item.end) - place(item.start), 3))
+            for item in planned
+            if item.start < end and item.end > begin
+        ),
     )
 
 

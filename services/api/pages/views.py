@@ -22,6 +22,7 @@ from services.api.pages.crisis_room import room_values
 from services.api.pages.history import Call, Happening, actor_name, calls, happenings
 from services.api.pages.loudness import LoudMention, loudest, shown_text
 from services.api.pages.wording import Wording
+from services.api.periods import planned_campaigns
 from services.api.prepared_answers import OfferedAnswer, offered, uses_of
 from services.api.spans import Bucket, start_of_span
 from tocsin.access.principals import Principal, Scope
@@ -151,6 +152,7 @@ class PageReader:
         level = incident.level if incident else status.level if status else Level.GREEN
         view = self._incident(incident, zone) if incident else None
         slots = self._hour_slots(brand)
+        planned = planned_campaigns(self.context, self.session, brand, slots[0].since, slots[-1].until)
         loud = self._loud(brand, incident) if incident or level > Level.GREEN else []
         marked = incident.opened_at if incident else None
         return BrandView(
@@ -165,8 +167,8 @@ class PageReader:
             late=complete is not None and self.now - complete > LATE_AFTER,
             last_hour=self._figures(brand, [self.now - _HOUR, self.now])[0],
             usual=next((slot.usual for slot in slots if slot.since <= self.now < slot.until), None),
-            hours=bar_chart(slots, self.now, marked=marked),
-            minutes=bar_chart(self._minute_slots(brand), self.now, marked=marked) if is_open else None,
+            hours=bar_chart(slots, self.now, marked=marked, planned=planned),
+            minutes=bar_chart(self._minute_slots(brand), self.now, marked=marked, planned=planned) if is_open else None,
             incident=view,
             loud=loud,
             answers={item.mention.id: self._answers(item.mention) for item in loud},

@@ -92,13 +92,14 @@ def timeline(
             apart = split_spans(session, brand, borders, split=split, thresholds=context.thresholds)
             spans = [SpanAnswer.of_span(whole, parts) for whole, parts in apart]
         complete = context.complete_up_to(session)
+        annotations = annotations_of(context, session, brand, borders[0], borders[-1])
     return TimelineAnswer(
         brand=brand,
         bucket=str(length),
         time_zone=zone,
         split=split,
         complete_up_to=complete,
-        annotations=annotations_of(context, brand, borders[0], borders[-1]),
+        annotations=annotations,
         spans=tuple(spans),
     )
 

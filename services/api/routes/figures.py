@@ -43,10 +43,11 @@ def compare(*, context: Context, _principal: Reader, brand: VisibleBrand, wanted
     with context.database.read() as session:
         before, now = _both(session, brand, wanted, context.thresholds)
         complete = context.complete_up_to(session)
+        annotations = annotations_of(context, session, brand, wanted.before.since, wanted.until)
     return ComparisonAnswer(
         brand=brand,
         complete_up_to=complete,
-        annotations=annotations_of(context, brand, wanted.before.since, wanted.until),
+        annotations=annotations,
         period=PeriodAnswer.of(now),
         before=PeriodAnswer.of(before),
         change=_change(PeriodAnswer.of(before), PeriodAnswer.of(now)),
@@ -128,9 +129,10 @@ def list_campaigns(
         found = campaigns.campaign_figures(
             session, brand, wanted.since, wanted.until, thresholds=context.thresholds, limit=limit
         )
+        annotations = annotations_of(context, session, brand, wanted.since, wanted.until)
     return CampaignList(
         campaigns=tuple(CampaignAnswer.of(item) for item in found),
-        annotations=annotations_of(context, brand, wanted.since, wanted.until),
+        annotations=annotations,
     )
 
 

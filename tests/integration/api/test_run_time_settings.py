@@ -185,6 +185,28 @@ def test_a_campaign_stands_in_every_chart_also_afterwards(acting: TestClient, cl
     assert acting.get("/v1/brands/globex/timeline", params=since).json()["annotations"] == []
 
 
+def test_a_campaign_stands_behind_the_bars_of_the_page(
+    acting: TestClient, newsroom: Newsroom, clock: ManualClock
+) -> None:
+    incident = newsroom.alarm()
+    answer = acting.post(
+        SETTINGS,
+        json={
+            "setting": {"kind": "planned", "name": "Spring <sale>"},
+            "reason": "codes will be posted",
+            "begins": "2026-03-10T22:00:00Z",
+            "ends": "2026-03-11T22:00:00Z",
+        },
+    )
+    assert answer.status_code == 201, answer.text
+    assert 'class="planned"' not in acting.get("/").text
+    clock.move(2 * 3600)
+    for path, charts in (("/", 2), (f"/incidents/{incident.id}", 2)):
+        page = acting.get(path, headers={"Accept-Language": "en"}).text
+        assert page.count('class="planned"') == charts
+        assert page.count("planned: Spring &lt;sale&gt;") == charts
+
+
 def test_a_preview_says_what_would_be_new_and_what_would_be_kept_out(acting: TestClient, newsroom: Newsroom) -> None:
     newsroom.say("ours", text="Acme and the aurora", source="rss")
     newsroom.say("calm", text="Acme opens a shop", minutes_ago=2 * 1440)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.api.pages.charts import Slot, bar_chart, round_up
+from tocsin.contracts.settings.detection import PlannedSettings
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,6 +45,16 @@ def test_a_marked_instant_stands_where_it_is_in_time() -> None:
 @pytest.mark.parametrize("hours", [-1, 2, 99])
 def test_an_instant_outside_the_chart_is_not_marked(hours: int) -> None:
     assert bar_chart(slots((1, 0), (1, 0)), NOON, marked=NOON + HOUR * hours).marker_x is None
+
+
+def test_a_campaign_is_a_band_as_far_as_it_runs_within_the_chart() -> None:
+    planned = [
+        PlannedSettings(name="Spring sale", start=NOON - HOUR, end=NOON + HOUR),
+        PlannedSettings(name="Late", start=NOON + HOUR * 1.5, end=NOON + HOUR * 9),
+        PlannedSettings(name="Over", start=NOON - HOUR * 2, end=NOON),
+    ]
+    bands = bar_chart(slots((1, 0), (1, 0)), NOON, planned=planned).bands
+    assert [(band.name, band.x, band.width) for band in bands] == [("Spring sale", 0, 50), ("Late", 75, 25)]
 
 
 def test_without_any_mention_there_is_an_axis_and_no_peak() -> None:
