@@ -6,7 +6,7 @@ Everywhere only what counts: about the brand, and in its counts; own posts are l
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -164,6 +164,41 @@ def find_mentions(
     return [_found(row) for row in session.execute(chosen.order_by(*_order(sort)).limit(limit))]
 
 
+def pages_are_cheap(session: Session, wanted: MentionFilter, sort: Sort) -> bool:
+    """Whether a page costs the same however many mentions are found, because an index has them in that order.
+
+    Else each page looks at everything that is found, and whoever wants all of it begins with `identifiers_in_order`.
+    """
+    if sort not in (Sort.NEWEST, Sort.OLDEST) or wanted.stories:
+        return False
+    return _on_sqlite(session) or not _needs_index(wanted)
+
+
+def identifiers_in_order(session: Session, wanted: MentionFilter, sort: Sort) -> Iterator[tuple[uuid.UUID, datetime]]:
+    """Id and time of publication of everything that a search finds, in the order of `sort`; read a little at a time."""
+    labels = MentionBrandTable
+    origin, conditions = _origin(session, wanted)
+    if sort in (Sort.REACH, Sort.ENGAGEMENT):
+        origin = CrossJoin(origin, MentionTable.__table__, LABELS_OF_MENTION)
+    chosen = select(labels.mention_id, labels.published_at).select_from(origin).where(*conditions)
+    for row in session.execute(chosen.order_by(*_order(sort)).execution_options(yield_per=_READ_AT_ONCE)):
+        yield row.mention_id, row.published_at
+
+
+def find_identified(
+    session: Session, brand: str, identifiers: Sequence[tuple[uuid.UUID, datetime]]
+) -> list[FoundMention]:
+    """Those of the mentions that are (still) in the counts of a brand, in the order in which they are given; a few hundred at most."""
+    times = [at for _, at in identifiers]
+    # The span tells PostgreSQL which months to look into.
+    chosen = _chosen(session, MentionFilter(brand)).where(
+        MentionBrandTable.mention_id.in_([identifier for identifier, _ in identifiers]),
+        MentionBrandTable.published_at.between(min(times), max(times)),
+    )
+    found = {row.id: _found(row) for row in session.execute(chosen)}
+    return [found[identifier] for identifier, _ in identifiers if identifier in found]
+
+
 def find_risky(
     session: Session, brand: str, since: datetime, until: datetime, *, thresholds: Thresholds, limit: int
 ) -> list[FoundMention]:
@@ -184,6 +219,7 @@ def find_risky(
 
 _FTS5 = table("mention_tokens", column("rowid", BigInteger), column("tokens", Text))
 _UNKNOWN_RISK = -1.0
+_READ_AT_ONCE = 10_000
 
 _SORTED_BY: dict[Sort, ColumnElement[float]] = {
     # As floating point: three counts of 64 bits each would not fit into one.
@@ -237,7 +273,16 @@ def count_mentions(session: Session, wanted: MentionFilter) -> int:
 
 
 def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
-    labels = MentionBrandTable
+    labels, told = MentionBrandTable, MentionStoryTable
+    origin, conditions = _origin(session, wanted)
+    chosen = select(*_COLUMNS).select_from(CrossJoin(origin, MentionTable.__table__, LABELS_OF_MENTION))
+    chosen = chosen.outerjoin(told, and_(told.mention_id == labels.mention_id, told.brand == labels.brand))
+    return chosen.where(*conditions)
+
+
+def _origin(session: Session, wanted: MentionFilter) -> tuple[FromClause, list[ColumnElement[bool]]]:
+    """The labels that a search is among, and what they must meet."""
+    labels, told = MentionBrandTable, MentionStoryTable
     origin: FromClause = labels.__table__
     conditions: list[ColumnElement[bool]] = [labels.brand == wanted.brand, labels.in_counts.is_(True)]
     if _needs_index(wanted):
@@ -252,9 +297,6 @@ def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
                 conditions.append(_FTS5.c.rowid < text_index.first_number(wanted.until) + text_index.SECOND)
         else:
             conditions.append(labels.tokens.op("@@")(text_index.tsquery(groups, wanted.text)))
-    chosen = select(*_COLUMNS).select_from(CrossJoin(origin, MentionTable.__table__, LABELS_OF_MENTION))
-    told = MentionStoryTable
-    chosen = chosen.outerjoin(told, and_(told.mention_id == labels.mention_id, told.brand == labels.brand))
     if wanted.stories:
         of_stories = select(told.mention_id).where(told.brand == wanted.brand, told.story.in_(wanted.stories))
         conditions.append(labels.mention_id.in_(of_stories))
@@ -266,7 +308,7 @@ def _chosen(session: Session, wanted: MentionFilter) -> Select[Any]:
         conditions.append(labels.sentiment.in_(wanted.sentiments))
     if wanted.risk_at_least is not None:
         conditions.append(labels.risk >= wanted.risk_at_least)
-    return chosen.where(*conditions)
+    return origin, conditions
 
 
 def _needs_index(wanted: MentionFilter) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from services.api import exports
+from services.api import exports, mention_batches
 from services.api.context import ApiContext, Context
 from services.api.exports import ExportFormat, SpreadsheetHabit
 from services.api.mention_queries import Wanted
@@ -16,12 +16,10 @@ from services.api.permission import Reader
 from services.api.routes.mentions import Fields, read_fields
 from services.api.schemas import MentionAnswer
 from tocsin.problems import Problem
-from tocsin.storage.searches import MentionFilter, Sort, find_mentions
+from tocsin.storage.searches import MentionFilter, Sort
 
 router = APIRouter(tags=["mentions"])
 
-AT_ONCE = 1000
-"""Mentions that are in memory at a time."""
 RETRY_AFTER_SECONDS = 30
 
 
@@ -51,7 +49,8 @@ def export_mentions(
     sort: Annotated[Sort, Query(description="What comes first.")] = Sort.NEWEST,
     fields: Fields = None,
 ) -> StreamingResponse:
-    """All mentions of a search, however many, as they stand while they are read; JSON Lines and CSV flow from the first row on.
+    """All mentions of a search, however many, as they stand while they are read; JSON Lines and CSV flow from the first row on
+    (in the orders by risk, reach and engagement: once everything is sorted).
 
     In CSV an apostrophe stands before what a spreadsheet would compute. A workbook begins to flow when it is whole: a million
     rows take minutes.
@@ -72,15 +71,8 @@ def export_mentions(
 
 
 def _batches(context: ApiContext, wanted: MentionFilter, sort: Sort) -> Iterator[Sequence[MentionAnswer]]:
-    """Page by page, each with a transaction of its own: a slow reader holds up nobody's database."""
-    after = None
-    while True:
-        with context.database.read() as session:
-            found = find_mentions(session, wanted, limit=AT_ONCE, sort=sort, after=after)
+    for found in mention_batches.batches(context.database, wanted, sort):
         yield [MentionAnswer.of(mention) for mention in found]
-        if len(found) < AT_ONCE:
-            return
-        after = found[-1].place(sort)
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:

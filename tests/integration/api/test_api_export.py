@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
+import uuid
 import zipfile
+from collections import deque
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -14,12 +18,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.api import exports
-from services.api.routes import exports as export_routes
+from services.api import exports, mention_batches
+from services.api.exports import SpreadsheetHabit
+from services.api.schemas import AuthorAnswer, EngagementAnswer, MentionAnswer
 from tests.newsroom import NOW, KeyMaker, Newsroom
 from tests.records import classified
 from tocsin.contracts.events import Engagement, Risk
+from tocsin.storage import erasures
 from tocsin.storage.database import Database, DatabaseUnavailable
+from tocsin.storage.searches import MentionFilter, Sort, find_mentions
 
 Headers = dict[str, str]
 HOSTILE = [
@@ -34,7 +41,7 @@ def reader(key: KeyMaker) -> Headers:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_routes, "AT_ONCE", 3)
+    monkeypatch.setattr(mention_batches, "AT_ONCE", 3)
 
 
 def file_of(client: TestClient, reader: Headers, **parameters: Any) -> bytes:
@@ -51,7 +58,7 @@ def say_hostile(newsroom: Newsroom) -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("sort", ["newest", "oldest", "engagement"])
+@pytest.mark.parametrize("sort", ["newest", "oldest", "risk", "reach", "engagement"])
 def test_json_lines_hold_every_mention_of_the_search_as_the_list_does(
     client: TestClient, reader: Headers, newsroom: Newsroom, sort: str
 ) -> None:
@@ -61,6 +68,10 @@ def test_json_lines_hold_every_mention_of_the_search_as_the_list_does(
     listed = client.get("/v1/mentions", params={"brand": "acme", "sort": sort}, headers=reader).json()["mentions"]
     assert [json.loads(line) for line in lines] == listed
     assert len(lines) == len(HOSTILE)
+    of_a_source = (
+        file_of(client, reader, sort=sort, source="bluesky", since="2026-03-01T00:00:00Z").decode().splitlines()
+    )
+    assert of_a_source == lines
     chosen = file_of(client, reader, sort=sort, fields="text,source", text="quotes").decode().splitlines()
     assert [json.loads(line) for line in chosen] == [{"source": "bluesky", "text": HOSTILE[-1]}]
 
@@ -115,6 +126,59 @@ def test_a_workbook_holds_texts_as_texts_numbers_as_numbers_and_instants_as_date
     # Excel's days since 1899-12-30.
     assert float(rows[0][0]) == pytest.approx(46091 + (21 * 60 + 40) / 1440)
     assert rows[3][2] == "3"
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.ENGAGEMENT])
+def test_what_is_erased_while_it_is_read_is_in_no_later_batch(
+    newsroom: Newsroom, database: Database, sort: Sort
+) -> None:
+    say_hostile(newsroom)
+    batches = mention_batches.batches(database, MentionFilter("acme"), sort)
+    first = [mention.id for mention in next(batches)]
+    with database.read() as session:
+        others = [item.id for item in find_mentions(session, MentionFilter("acme"), limit=20) if item.id not in first]
+    with database.unit_of_work() as session:
+        erasures.erase(session, others[:2], now=NOW)
+    later = [mention.id for batch in batches for mention in batch]
+    assert set(later) == set(others[2:])
+
+
+@pytest.mark.parametrize("written", ["jsonl", "csv", "xlsx"])
+def test_a_file_of_many_mentions_needs_no_more_memory_than_one_of_few(written: str) -> None:
+    few, many = (peak_of(written, batches=number) for number in (10, 60))
+    assert many < few * 1.5
+
+
+def peak_of(written: str, *, batches: int) -> int:
+    """The most bytes that are in use at a time while a file of so many batches is written, each mention made for it."""
+
+    def made() -> Iterator[list[MentionAnswer]]:
+        for batch in range(batches):
+            yield [mention_answer(f"{batch} {number} said of it") for number in range(100)]
+
+    columns = exports.columns_of(None)
+    pieces = {
+        "jsonl": lambda: exports.json_lines(made(), None),
+        "csv": lambda: exports.comma_separated(made(), columns, SpreadsheetHabit.FRENCH),
+        "xlsx": lambda: exports.workbook(made(), columns),
+    }[written]()
+    tracemalloc.start()
+    try:
+        deque(pieces, maxlen=0)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def mention_answer(text: str) -> MentionAnswer:
+    nobody = AuthorAnswer(key=None, name=None, followers=None, role=None)
+    unseen = EngagementAnswer(likes=None, reposts=None, replies=None, views=None)
+    return MentionAnswer(
+        id=uuid.uuid4(), brand="acme", state="live", source="bluesky", source_kind="social", native_id=text,
+        published_at=NOW, text=text * 10, url=None, language="en", outlet=None, author=nobody, engagement=unseen,
+        rating=None, labels="model", relevance=1.0, sentiment=None, risk=None, toxicity=None, story=None,
+    )  # fmt: skip
 
 
 def sheet_of(xml: bytes) -> list[list[str]]:
