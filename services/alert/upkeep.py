@@ -72,12 +72,14 @@ class Upkeep:
             if not leases.acquire(session, LEASE, self._owner, now=now, length=2 * EVERY):
                 return
             complete = self._complete_up_to(session)
-            self._erase_again(session, now)
+            erased_again = self._erase_again(session, now)
             legal_holds.forget_ended(session, now)
             tombstones = mentions.forget_tombstones(session, complete) if complete is not None else 0
             events = outbox.purge(session, now - self._retention.bus)
             links.forget_expired(session, now - LINKS_KEPT)
             callbacks.forget(session, now - LINKS_KEPT)
+        if erased_again:
+            self._database.forget_traces()
         months, old = self._forget_mentions(now - self._retention.mentions, stop)
         if tombstones or events or months or old:
             _log.info("cleaned up", tombstones=tombstones, events=events, months=months, mentions=old)
@@ -107,13 +109,14 @@ class Upkeep:
                 break
         return months, old
 
-    def _erase_again(self, session: Session, now: datetime) -> None:
-        """What the journal says is erased and the database does not know: a backup was restored."""
+    def _erase_again(self, session: Session, now: datetime) -> bool:
+        """What the journal says is erased and the database does not know: a backup was restored. True where there was any."""
         if self._journal is None:
-            return
+            return False
         returned = erasures.not_erased(session, self._journal.identifiers())
         if returned:
             erasures.erase(session, returned, now=now)
             _log.warning(
                 "a restored backup had brought erased mentions back; they are erased again", mentions=len(returned)
             )
+        return bool(returned)

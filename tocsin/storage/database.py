@@ -7,8 +7,9 @@ synchronous=FULL, because positions on the bus are committed after the database 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ __all__ = ["Database", "DatabaseOutdated", "DatabaseUnavailable", "database_url"
 FILE_NAME = "tocsin.sqlite"
 _BUSY_SECONDS = 15.0
 _READ_ONLY = "tocsin_read_only"
+_MERGED_PAGES = 500
+"""Pages of the full-text index that one transaction rewrites: some hundredths of a second."""
+_MERGE = sqlalchemy.text("INSERT INTO mention_tokens (mention_tokens, rank) VALUES ('merge', :pages)")
+_CHANGES = sqlalchemy.text("SELECT total_changes()")
 
 
 def database_url(environment: Environment, settings: StorageSettings) -> str:
@@ -88,6 +93,26 @@ class Database:
         """
         with self.read() as session:
             migrating.check(session.connection())
+
+    def forget_traces(self) -> None:
+        """Overwrite what was deleted and can still be read in SQLite's files: in the full-text index and the write-ahead log.
+
+        In short transactions, so that nobody waits long; repeating it is harmless. PostgreSQL does the like when it vacuums.
+        """
+        if self.is_postgresql:
+            return
+        # The index only notes what was deleted, until its parts are merged into one: begun by a negative number of pages.
+        pages, changed = -_MERGED_PAGES, 2
+        while changed >= 2:  # fewer: there was nothing left to merge
+            with self.unit_of_work() as session:
+                before = session.execute(_CHANGES).scalar_one()
+                session.execute(_MERGE, {"pages": pages})
+                changed = session.execute(_CHANGES).scalar_one() - before
+            pages = _MERGED_PAGES
+        # No transaction may be open. Who reads just now keeps some of the log, and the next checkpoint takes it away.
+        with closing(self._engine.raw_connection()) as connection, suppress(sqlite3.OperationalError):
+            for pragma in ("busy_timeout=1000", "wal_checkpoint(TRUNCATE)", f"busy_timeout={_BUSY_SECONDS * 1000:.0f}"):
+                connection.cursor().execute(f"PRAGMA {pragma}").fetchall()
 
     def now(self) -> datetime:
         """The present by the database's clock (UTC), which all processes share; on SQLite, by this machine's."""
@@ -166,7 +191,8 @@ def _sqlite_engine(url: sqlalchemy.URL) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+    # secure_delete: what was erased must not stay readable in free pages.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

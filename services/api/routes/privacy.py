@@ -129,6 +129,7 @@ def erase(*, context: Context, principal: Admin, wanted: ErasureRequest) -> Eras
             target=f"{len(erased.mentions)} mentions",
             details={"reason": wanted.reason, "mentions": [str(item) for item in erased.mentions[:100]]},
         )
+    context.database.forget_traces()
     bus = BusErasure(context.bus)
     for item in erased.mentions:
         bus.erase(item, erased.brands.get(item, ()))

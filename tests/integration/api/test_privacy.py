@@ -106,6 +106,29 @@ def test_what_was_erased_stays_out_when_it_is_replayed(
     assert WORDS[:20] not in everything(database)
 
 
+def test_no_byte_of_it_stays_in_sqlites_files(
+    client: TestClient, admin: Headers, newsroom: Newsroom, database: Database
+) -> None:
+    if database.is_postgresql:
+        pytest.skip("PostgreSQL overwrites what was deleted when it vacuums")
+    newsroom.say("hers", text=f"{WORDS} qzwxcv", author="ann-4711")
+    for number in range(50):
+        newsroom.say(f"m{number}", text=f"{number} people like Acme")
+    newsroom.say("hers", text=f"{WORDS} qzwxcv, said Ann", author="ann-4711", revision=9)
+    assert b"qzwxcv" in files_of(database)
+    erase(client, admin, mentions=[str(identifier("hers"))])
+    assert b"qzwxcv" not in files_of(database)
+    assert WORDS.encode() not in files_of(database)
+    found = client.get("/v1/mentions?brand=acme&text=people&limit=100", headers=admin).json()["mentions"]
+    assert len(found) == 50
+
+
+def files_of(database: Database) -> bytes:
+    """The bytes of SQLite's file and of what stands beside it."""
+    file = Path(database.url.database or "")
+    return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
+
+
 def test_all_of_an_author_goes_by_the_id_that_the_source_gives(
     client: TestClient, admin: Headers, newsroom: Newsroom
 ) -> None:
