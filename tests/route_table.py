@@ -204,6 +204,13 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/on-call/exchange", A),
     Door("POST", "/on-call/{override_id}/end", A),
     Door("POST", "/mentions/{mention_id}/correction", A, of_brand=True, form={"brand": "acme", "is": "not_us"}),
+    Door(
+        "POST",
+        "/mentions/{mention_id}/author",
+        A,
+        of_brand=True,
+        form={"brand": "acme", "reason": "to write to them"},
+    ),
     Door("GET", "/settings", R, of_brand=True, query="brand=acme"),
     Door(
         "POST",

@@ -1,4 +1,4 @@
-"""The forms beside a mention on the page: what the network read wrong, and what keeps such mentions out from now on."""
+"""The forms beside a mention on the page: what the network read wrong, what keeps such mentions out, and who wrote it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
-from services.api.context import Context
+from services.api.context import ApiContext, Context
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
+from services.api.pages.wording import Wording
 from services.api.permission import Actor
 from services.api.routes.corrections import CorrectionRequest, correct
 from services.api.routes.pages import Form, Words
+from services.api.routes.privacy import OpenAuthorRequest, open_author
+from tocsin.access.principals import Principal
 from tocsin.access.secrets import form_token
 from tocsin.problems import Problem
 
@@ -39,9 +42,7 @@ def correct_by_form(
     *, context: Context, principal: Actor, words: Words, request: Request, form: Form, mention_id: UUID
 ) -> Response:
     """Where it is not about the brand, words are proposed that would keep such mentions out: one click away from a preview."""
-    brand, back = form.get("brand", ""), form.get("back", "/")
-    if not back.startswith("/incidents/"):
-        back = "/"
+    brand, back = form.get("brand", ""), _back(form)
     try:
         wanted = CorrectionRequest(brand=brand, **_WORDS[form.get("is", "")])
     except (KeyError, ValidationError) as error:
@@ -49,7 +50,6 @@ def correct_by_form(
     done = correct(context=context, principal=principal, mention_id=mention_id, wanted=wanted)
     if wanted.about_us is not False:
         return RedirectResponse(back, status_code=303)
-    token = request.state.session_token
     html = render(
         "corrected.html",
         words,
@@ -58,10 +58,46 @@ def correct_by_form(
         proposals=[(item, proposal_path(brand, item.term)) for item in done.exclusions],
         own_terms=proposal_path(brand, ""),
         back=back,
-        form_token=form_token(token) if token else "",
-        who=actor_name(principal.actor, words, context.directory) if token else None,
+        **_frame(context, principal, words, request),
     )
     return HTMLResponse(html)
+
+
+@router.post("/mentions/{mention_id}/author", response_class=HTMLResponse)
+def open_author_by_form(
+    *, context: Context, principal: Actor, words: Words, request: Request, form: Form, mention_id: UUID
+) -> Response:
+    """Shows the name that is kept apart, this once; who opened it and why stands in the audit log."""
+    try:
+        wanted = OpenAuthorRequest(brand=form.get("brand", ""), reason=form.get("reason", "").strip())
+    except ValidationError as error:
+        raise Problem(422, detail="reason: say what the name is needed for, in 1 to 500 characters") from error
+    opened = open_author(context=context, principal=principal, wanted=wanted, mention_id=mention_id)
+    html = render(
+        "author.html",
+        words,
+        context.clock.now(),
+        author=opened,
+        reason=wanted.reason,
+        back=_back(form),
+        **_frame(context, principal, words, request),
+    )
+    return HTMLResponse(html)
+
+
+def _back(form: dict[str, str]) -> str:
+    """The incident that the form stood beside; nowhere but on this page."""
+    back = form.get("back", "/")
+    return back if back.startswith("/incidents/") else "/"
+
+
+def _frame(context: ApiContext, principal: Principal, words: Wording, request: Request) -> dict[str, Any]:
+    """What every page shows around its content."""
+    token = request.state.session_token
+    return {
+        "form_token": form_token(token) if token else "",
+        "who": actor_name(principal.actor, words, context.directory) if token else None,
+    }
 
 
 def proposal_path(brand: str, term: str) -> str:

@@ -295,6 +295,9 @@ RECIPES: dict[str, Recipe] = {
         )
     ),
     "POST /settings/{setting_id}/withdraw": withdraw_setting_by_button,
+    "POST /mentions/{mention_id}/author": lambda desk: (
+        lambda: desk.press(f"{MENTION.removeprefix('/v1')}/author", brand="acme", reason="to write to them")
+    ),
     "POST /mentions/{mention_id}/correction": lambda desk: (
         lambda: desk.press(f"{MENTION.removeprefix('/v1')}/correction", brand="acme", **{"is": "harmless"})
     ),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.newsroom import KeyMaker, Newsroom
+from tests.newsroom import NOW, KeyMaker, Newsroom
+from tests.records import classified
 from tocsin.access.commands import sign_in_link
 from tocsin.access.secrets import form_token
 from tocsin.clock import ManualClock
+from tocsin.contracts.events import Author
+from tocsin.storage import mentions
 from tocsin.storage.database import Database
+from tocsin.storage.merging import Received
 
 HOSTILE = "</b><script>alert(1)</script>"
 API = "/v1/brands/acme/settings"
@@ -151,3 +156,24 @@ def test_a_tone_is_corrected_by_the_form(lea: TestClient, newsroom: Newsroom) ->
     elsewhere = form(lea, **{"is": "as_read", "back": "https://evil.example/"})
     assert lea.post(f"/mentions/{mention.mention_id}/correction", data=elsewhere).headers["location"] == "/"
     assert lea.post(f"/mentions/{mention.mention_id}/correction", data=form(lea, **{"is": "odd"})).status_code == 422
+
+
+def test_a_name_that_is_kept_apart_is_opened_beside_its_mention_with_a_reason(
+    lea: TestClient, database: Database, newsroom: Newsroom, client: TestClient, key: KeyMaker
+) -> None:
+    said = classified("a", at=NOW - timedelta(minutes=5), text="Glass in my Acme jar", author="ann-4711")
+    said = said.model_copy(update={"author": Author(id="ann-4711", name=f"Ann {HOSTILE}", followers=12)})
+    with database.unit_of_work() as session:
+        mentions.write(session, [Received(said, said.published_at, True, names_author=False)])
+    incident = newsroom.alarm()
+    page = lea.get(f"/incidents/{incident.id}").text
+    assert "name kept apart" in page
+    assert f'action="/mentions/{said.mention_id}/author"' in page
+    path, back = f"/mentions/{said.mention_id}/author", f"/incidents/{incident.id}"
+    assert lea.post(path, data=form(lea, reason="  ", back=back)).status_code == 422
+    opened = lea.post(path, data=form(lea, reason="to apologise", back=back))
+    assert "Ann </b><script>alert(1)</script>" in unescape(opened.text)
+    assert "<script>alert" not in opened.text
+    assert f'href="{back}"' in opened.text
+    entries = lea.get("/v1/audit?action=author.opened", headers=key("admin")).json()["entries"]
+    assert [(entry["actor"], entry["details"]) for entry in entries] == [("person:lea", {"reason": "to apologise"})]
