@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 
@@ -67,6 +69,18 @@ from tocsin.observability.routes import observability_routes
 from tocsin.process import Component, Surroundings
 from tocsin.storage.figures import Thresholds
 from tocsin.web import WebServer
+
+CROSS_ORIGIN: dict[str, Any] = {
+    # By a key alone: a cookie that another site's script could send along is what the form token is against.
+    "allow_credentials": False,
+    "allow_methods": ("GET", "POST", "DELETE"),
+    "allow_headers": ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"),
+    "expose_headers": (
+        "ETag", "Idempotent-Replayed", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After",
+        "X-Request-ID",
+    ),
+}  # fmt: skip
+"""What scripts of `api.cors_origins` may send and read."""
 
 _log = logger(__name__)
 
@@ -176,6 +190,8 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
         sessions=sessions,
         public_url=configuration.api.public_url,
     )
+    if configuration.api.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=configuration.api.cors_origins, **CROSS_ORIGIN)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(AccessLog)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from services.api.app import create_app
 from tests.newsroom import KeyMaker, Newsroom
 from tocsin.clock import ManualClock
+from tocsin.config import ConfigurationError, parse
 from tocsin.problems import Problem
 from tocsin.process import Surroundings
 from tocsin.storage import idempotency
@@ -22,17 +24,15 @@ from tocsin.storage.idempotency import Answer, OtherRequest, StillUnderWay
 @pytest.fixture
 def hurried(surroundings: Surroundings, people_clock: ManualClock) -> TestClient:
     """A client of an installation that allows 20 requests a minute."""
-    api = surroundings.configuration.api.model_copy(update={"requests_a_minute": 20})
+    return installed(surroundings, people_clock, requests_a_minute=20)
+
+
+def installed(surroundings: Surroundings, people_clock: ManualClock, **settings: Any) -> TestClient:
+    """A client of an installation with these settings under `api`."""
+    api = surroundings.configuration.api.model_copy(update=settings)
     configuration = surroundings.configuration.model_copy(update={"api": api})
-    given = Surroundings(
-        configuration,
-        surroundings.environment,
-        surroundings.clock,
-        surroundings.bus,
-        surroundings.database,
-        surroundings.health,
-    )
-    return TestClient(create_app(given, people_clock=people_clock), base_url="http://tocsin.test")
+    app = create_app(replace(surroundings, configuration=configuration), people_clock=people_clock)
+    return TestClient(app, base_url="http://tocsin.test", follow_redirects=False)
 
 
 def test_each_answer_tells_how_many_requests_are_left_and_too_many_are_asked_to_wait(
@@ -108,6 +108,33 @@ def test_other_sites_are_not_told_that_they_may_read(client: TestClient, key: Ke
         "/v1/brands", headers={"Origin": "https://elsewhere.test", "Access-Control-Request-Method": "GET"}
     )
     assert preflight.status_code == 401
+
+
+def test_the_sites_that_the_configuration_names_may_ask_with_a_key_and_no_others(
+    surroundings: Surroundings, people_clock: ManualClock, key: KeyMaker
+) -> None:
+    client = installed(surroundings, people_clock, cors_origins=("https://dashboard.example",))
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,if-match"}
+    ours = client.options("/v1/incidents", headers={"Origin": "https://dashboard.example", **asked})
+    assert ours.status_code == 200
+    assert ours.headers["access-control-allow-origin"] == "https://dashboard.example"
+    assert "If-Match" in ours.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in ours.headers
+    theirs = client.options("/v1/incidents", headers={"Origin": "https://evil.example", **asked})
+    assert theirs.status_code == 400
+    assert "access-control-allow-origin" not in theirs.headers
+    read = client.get("/v1/brands", headers={"Origin": "https://dashboard.example", **key("read")})
+    assert read.headers["access-control-allow-origin"] == "https://dashboard.example"
+    assert "RateLimit-Remaining" in read.headers["access-control-expose-headers"]
+    stranger = client.get("/v1/brands", headers={"Origin": "https://dashboard.example"})
+    assert stranger.status_code == 401
+    assert stranger.headers["access-control-allow-origin"] == "https://dashboard.example"
+
+
+@pytest.mark.parametrize("origin", ["*", "dashboard.example", "https://dashboard.example/"])
+def test_an_origin_that_is_none_is_refused_when_it_is_configured(origin: str) -> None:
+    with pytest.raises(ConfigurationError, match="cors_origins"):
+        parse(f"api: {{cors_origins: ['{origin}']}}", variables={})
 
 
 def test_a_request_that_was_sent_again_is_answered_again_and_done_once(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -89,6 +89,8 @@ class ApiSettings(Settings):
     identity_provider: IdentityProviderSettings | None = None
     requests_a_minute: int = Field(default=1200, ge=20, le=1_000_000)
     """Of one key or session, in each api process; a tenth of them may come at once."""
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^\s/?#*]+$")], ...] = ()
+    """Sites whose scripts may ask the API with a key, such as `https://dashboard.example`; by default none. Cookies never count."""
 
 
 class HeartbeatSettings(Settings):
