@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from services.api.examples import example_of
 from tocsin.problems import MEDIA_TYPE, ProblemDetails
 
 Described = dict[str, Any]
@@ -25,6 +26,7 @@ done again. Answers name in `RateLimit-Limit`, `RateLimit-Remaining` and `RateLi
 """
 _WITH_BODIES = {"post", "put", "patch"}
 _KEY = "API key"
+JSON = "application/json"
 
 
 def describe(app: FastAPI) -> Described:
@@ -47,6 +49,8 @@ def describe(app: FastAPI) -> Described:
         for status, answer in answers.items():
             if status >= "400" and path.startswith("/v1/"):
                 _as_problem(int(status), answer)
+        for status, body in {"request": operation.get("requestBody", {}), **answers}.items():
+            _give_example(status, body, schemas)
     return described
 
 
@@ -81,6 +85,15 @@ def _as_problem(status: int, answer: Described) -> None:
         answer.setdefault("headers", {})["Retry-After"] = _header(
             "Seconds after which to send it again.", {"type": "integer", "minimum": 0}
         )
+
+
+def _give_example(status: str, body: Described, schemas: Described) -> None:
+    for media_type, content in body.get("content", {}).items():
+        if media_type not in (JSON, MEDIA_TYPE) or not content.get("schema"):
+            continue
+        content["example"] = example_of(content["schema"], schemas)
+        if media_type == MEDIA_TYPE:
+            content["example"] |= {"title": HTTPStatus(int(status)).phrase, "status": int(status)}
 
 
 def _header(description: str, schema: Described) -> Described:
