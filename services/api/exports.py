@@ -57,6 +57,11 @@ class SpreadsheetHabit(StrEnum):
     """Semicolons, decimal commas, `2026-03-10 21:30:00` (UTC), and a byte order mark: what a French Excel opens by itself."""
 
 
+def _network_sentiment(mention: MentionAnswer) -> str | None:
+    said = mention.correction.network_sentiment if mention.correction else None
+    return said.value if said else None
+
+
 _COLUMNS: dict[str, Callable[[MentionAnswer], Cell]] = {
     "id": lambda mention: str(mention.id),
     "brand": lambda mention: mention.brand,
@@ -89,6 +94,10 @@ _COLUMNS: dict[str, Callable[[MentionAnswer], Cell]] = {
     "risk.kinds": lambda mention: " ".join(item.kind.value for item in mention.risk.kinds) if mention.risk else None,
     "toxicity": lambda mention: mention.toxicity,
     "story": lambda mention: mention.story,
+    "correction.by": lambda mention: mention.correction.by if mention.correction else None,
+    "correction.at": lambda mention: mention.correction.at if mention.correction else None,
+    "correction.network_sentiment": _network_sentiment,
+    "correction.network_risk": lambda mention: mention.correction.network_risk if mention.correction else None,
 }
 
 

@@ -51,6 +51,17 @@ class RiskAnswer(Answer):
     kinds: tuple[RiskKindScore, ...]
 
 
+class MentionCorrectionAnswer(Answer):
+    """What a person said instead of the network; null where they left its word. `sentiment` and `risk` above are already theirs."""
+
+    by: str
+    at: Instant
+    sentiment: SentimentLabel | None
+    risky: bool | None
+    network_sentiment: SentimentLabel | None
+    network_risk: float | None
+
+
 class MentionAnswer(Answer):
     """A mention with its labels for one brand. A deleted one has neither text nor author, but still counts."""
 
@@ -74,6 +85,9 @@ class MentionAnswer(Answer):
     risk: RiskAnswer | None
     toxicity: float | None
     story: str | None = Field(description="Parameter `story` finds the others of it; null until it is given one.")
+    correction: MentionCorrectionAnswer | None = Field(
+        description="null where nobody corrected it: sentiment and risk are the network's."
+    )
 
     @classmethod
     def of(cls, found: FoundMention) -> Self:
@@ -107,6 +121,7 @@ class MentionAnswer(Answer):
             risk=None if found.risk is None else RiskAnswer(score=found.risk, kinds=tuple(found.risk_kinds)),
             toxicity=found.toxicity,
             story=found.story,
+            correction=_correction(found),
         )
 
 
@@ -307,6 +322,20 @@ def _plain(incident: Incident) -> dict[str, Any]:
         "verdict": incident.verdict,
         "complete_up_to": incident.complete_up_to,
     }
+
+
+def _correction(found: FoundMention) -> MentionCorrectionAnswer | None:
+    said = found.correction
+    if said is None:
+        return None
+    return MentionCorrectionAnswer(
+        by=said["by"],
+        at=said["at"],
+        sentiment=said["sentiment"],
+        risky=said["risky"],
+        network_sentiment=said["network"]["sentiment"],
+        network_risk=said["network"]["risk"],
+    )
 
 
 def _sentiment(found: FoundMention) -> Sentiment | None:

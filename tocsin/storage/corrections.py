@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tocsin.folding import Folded
+from tocsin.storage.link_parts import links_of, without
 from tocsin.storage.tables.figures import MentionStoryTable
 from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 
@@ -33,6 +34,7 @@ class CorrectedLabel:
 
     mention_id: uuid.UUID
     brand: str
+    published_at: datetime
     text: str
     language: str | None
     correction: dict[str, Any]
@@ -92,12 +94,14 @@ def story_of(session: Session, brand: str, mention_id: uuid.UUID) -> list[uuid.U
 
 
 def propose_exclusions(
-    session: Session, brand: str, story: Collection[uuid.UUID], *, now: datetime, limit: int = 3
+    session: Session, brand: str, story: Collection[uuid.UUID], *, names: Iterable[str], now: datetime, limit: int = 3
 ) -> list[Exclusion]:
     """Words that most of a story has and hardly anything else about the brand in the last week does, the best first.
 
-    They are proposals: `brands[].exclude` keeps out whatever has one of them, so a person decides.
+    They are proposals: `brands[].exclude` keeps out whatever has one of them, so a person decides. Words of `names`, the brand's
+    own, would keep out everything; parts of links are no words. Of equals a longer word comes first: it says more.
     """
+    own = {word for name in names for word in _words(name)}
     rows = session.execute(
         select(MentionTable.id, MentionTable.text)
         .join(MentionBrandTable, LABELS_OF_MENTION)
@@ -116,17 +120,27 @@ def propose_exclusions(
     proposals = [
         Exclusion(word, count, len(inside), elsewhere[word], len(outside))
         for word, count in in_story.items()
-        if count >= _IN_THE_STORY * len(inside) and elsewhere[word] <= _ELSEWHERE * len(outside) and len(word) > 3
+        if count >= _IN_THE_STORY * len(inside)
+        and elsewhere[word] <= _ELSEWHERE * len(outside)
+        and len(word) > 3
+        and word not in own
     ]
-    return sorted(proposals, key=lambda item: (-item.in_story, item.elsewhere, item.term))[:limit]
+    return sorted(proposals, key=lambda item: (-item.in_story, item.elsewhere, -len(item.term), item.term))[:limit]
 
 
-def labels(session: Session, brands: Sequence[str] | None = None) -> Iterator[CorrectedLabel]:
-    """Every correction whose text is still there, in the order of publication."""
+def labels(
+    session: Session,
+    brands: Sequence[str] | None = None,
+    *,
+    after: tuple[datetime, uuid.UUID] | None = None,
+    limit: int | None = None,
+) -> Iterator[CorrectedLabel]:
+    """Corrections whose text is still there, in the order of publication; of one brand: from behind the place `after` on."""
     wanted = (
         select(
             MentionTable.id,
             MentionBrandTable.brand,
+            MentionBrandTable.published_at,
             MentionTable.text,
             MentionTable.language,
             MentionBrandTable.correction,
@@ -134,11 +148,15 @@ def labels(session: Session, brands: Sequence[str] | None = None) -> Iterator[Co
         .join(MentionBrandTable, LABELS_OF_MENTION)
         .where(MentionBrandTable.correction.is_not(None), MentionTable.state == MentionState.LIVE)
         .order_by(MentionBrandTable.published_at, MentionTable.id)
+        .limit(limit)
     )
+    if after is not None:
+        at, identifier = MentionBrandTable.published_at, MentionBrandTable.mention_id
+        wanted = wanted.where(at >= after[0], or_(at > after[0], identifier > after[1]))
     if brands is not None:
         wanted = wanted.where(MentionBrandTable.brand.in_(brands))
     for row in session.execute(wanted.execution_options(yield_per=500)):
-        yield CorrectedLabel(row.id, row.brand, row.text, row.language, row.correction)
+        yield CorrectedLabel(row.id, row.brand, row.published_at, row.text, row.language, row.correction)
 
 
 def _columns() -> Any:
@@ -148,4 +166,4 @@ def _columns() -> Any:
 
 
 def _words(text: str) -> set[str]:
-    return {word.text for word in Folded.of(text).words()}
+    return {word.text for word in Folded.of(without(text, links_of(text))).words()}

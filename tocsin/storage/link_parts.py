@@ -7,6 +7,7 @@ campaign, `utm_source` its source, `utm_medium` its medium.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -41,6 +42,13 @@ def links_of(text: str | None, url: str | None = None) -> list[str]:
     if url is not None and _LINK.fullmatch(url):
         found.append(url)
     return list(dict.fromkeys(item for item in found if len(item) <= LONGEST_LINK and _host(item)))
+
+
+def without(text: str, links: Iterable[str]) -> str:
+    """A text without its links, whose parts are no words."""
+    for link in links:
+        text = text.replace(link, " ")
+    return text
 
 
 def plain(link: str) -> str:

@@ -6,7 +6,7 @@ Everywhere only what counts: about the brand, and in its counts; own posts are l
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -133,6 +133,8 @@ class FoundMention:
     """`{start, end, weight}` of the words that moved its risk, places in `text`; None where nobody looked."""
     story: str | None = None
     """None where it was not given one yet."""
+    correction: Mapping[str, Any] | None = None
+    """What a person said instead of the network, and under `network` what that had said (`tocsin.storage.merging`)."""
 
     @property
     def engagement(self) -> float:
@@ -264,6 +266,7 @@ _COLUMNS = (
     MentionTable.copy_key,
     MentionBrandTable.explanation,
     MentionStoryTable.story,
+    MentionBrandTable.correction,
 )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.storage.figures import not_own
-from tocsin.storage.link_parts import hashtags_of, links_of, plain
+from tocsin.storage.link_parts import hashtags_of, links_of, plain, without
 from tocsin.storage.searches import MentionFilter, count_mentions
 from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.text_queries import Term, TextQuery, words_of
@@ -154,13 +154,6 @@ def _terms(rows: Iterable[Any], own: Collection[str]) -> dict[_Term, _Seen]:
                 if len(seen.examples) < _EXAMPLES:
                     seen.examples.append(identifier)
     return terms
-
-
-def without(text: str, links: Iterable[str]) -> str:
-    """A text without its links, whose parts are no words."""
-    for link in links:
-        text = text.replace(link, " ")
-    return text
 
 
 def _having(brand: str, since: datetime, until: datetime, term: _Term) -> MentionFilter:

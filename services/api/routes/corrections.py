@@ -9,8 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.api.context import Context
+from services.api.context import ApiContext, Context
+from services.api.cursors import Cursor
 from services.api.permission import Actor, Reader, unknown_brand
+from services.api.routes.mentions import read_cursor
 from services.api.schemas import Answer
 from tocsin.contracts.events import Instant, SentimentLabel
 from tocsin.problems import Problem
@@ -95,6 +97,7 @@ class CorrectionList(Answer):
     """Corrections that hold, in the order of publication of their mentions."""
 
     corrections: tuple[CorrectionAnswer, ...]
+    next: str | None = Field(description="Give it back as `cursor` for the page after this one; null on the last.")
 
 
 @router.post(
@@ -114,7 +117,9 @@ def correct(*, context: Context, principal: Actor, mention_id: UUID, wanted: Cor
         if not done:
             raise Problem(404, detail=f"there is no mention {mention_id} of {wanted.brand!r} that you may see")
         if wanted.about_us is False:
-            proposed = corrections.propose_exclusions(session, wanted.brand, done, now=now)
+            proposed = corrections.propose_exclusions(
+                session, wanted.brand, done, names=_names(context, wanted.brand), now=now
+            )
         audit.record(
             session,
             at=now,
@@ -148,13 +153,23 @@ def correct(*, context: Context, principal: Actor, mention_id: UUID, wanted: Cor
 
 @router.get("/v1/corrections", summary="Corrections that hold", responses={404: {"description": "Unknown brand"}})
 def list_corrections(
-    *, context: Context, principal: Reader, brand: Annotated[str, Query(max_length=100)]
+    *,
+    context: Context,
+    principal: Reader,
+    brand: Annotated[str, Query(max_length=100)],
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(pattern=Cursor.PATTERN, description="`next` of the page before.")] = None,
 ) -> CorrectionList:
-    """Every corrected mention of a brand whose text is still there."""
+    """The corrected mentions of a brand whose text is still there, a page of them."""
     if not context.sees(principal, brand):
         raise unknown_brand(brand)
+    place = read_cursor(cursor)
+    after = (place.at, place.identifier) if place else None
     with context.database.read() as session:
-        found = list(corrections.labels(session, [brand]))
+        # One more than asked for tells whether there is a page after this one.
+        found = list(corrections.labels(session, [brand], after=after, limit=limit + 1))
+    page = found[:limit]
+    more = len(found) > limit
     return CorrectionList(
         corrections=tuple(
             CorrectionAnswer(
@@ -169,6 +184,12 @@ def list_corrections(
                 network_sentiment=label.correction["network"]["sentiment"],
                 network_risk=label.correction["network"]["risk"],
             )
-            for label in found
-        )
+            for label in page
+        ),
+        next=str(Cursor(page[-1].published_at, page[-1].mention_id)) if more else None,
     )
+
+
+def _names(context: ApiContext, brand: str) -> list[str]:
+    settings = context.configuration.brand(brand)
+    return [brand, *(settings.names if settings else ())]

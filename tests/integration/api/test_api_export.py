@@ -177,7 +177,7 @@ def mention_answer(text: str) -> MentionAnswer:
     return MentionAnswer(
         id=uuid.uuid4(), brand="acme", state="live", source="bluesky", source_kind="social", native_id=text,
         published_at=NOW, text=text * 10, url=None, language="en", outlet=None, author=nobody, engagement=unseen,
-        rating=None, labels="model", relevance=1.0, sentiment=None, risk=None, toxicity=None, story=None,
+        rating=None, labels="model", relevance=1.0, sentiment=None, risk=None, toxicity=None, story=None, correction=None,
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,50 @@ def test_a_correction_is_taken_back_with_an_empty_one_and_the_network_is_heard_a
     assert said.risk is not None
     assert (again["sentiment"]["label"], again["risk"]["score"]) == ("negative", pytest.approx(said.risk.score))
     assert client.get("/v1/corrections?brand=acme", headers=editor).json()["corrections"] == []
+
+
+def test_a_mention_says_who_corrected_it_and_what_the_network_had_said(
+    client: TestClient, editor: Headers, newsroom: Newsroom
+) -> None:
+    newsroom.say("irony", negative=0.9)
+    newsroom.say("untouched")
+    correct(client, editor, "irony", sentiment="positive")
+    told = {mention["native_id"]: mention for mention in listed(client, editor)}
+    assert told["untouched"]["correction"] is None
+    said = told["irony"]["correction"]
+    assert told["irony"]["sentiment"]["label"] == said["sentiment"] == "positive"
+    assert (said["network_sentiment"], said["risky"]) == ("negative", None)
+    assert said["by"].startswith("key:")
+    wanted = {"brand": "acme", "format": "csv", "fields": "native_id,sentiment,correction"}
+    exported = client.get("/v1/mentions/export", params=wanted, headers=editor).text
+    rows = {row["native_id"]: row for row in csv.DictReader(io.StringIO(exported, newline=""))}
+    assert rows["irony"]["sentiment.label"] == "positive"
+    assert rows["irony"]["correction.network_sentiment"] == "negative"
+    assert rows["untouched"]["correction.network_sentiment"] == ""
+
+
+def test_corrections_come_in_pages(client: TestClient, editor: Headers, newsroom: Newsroom) -> None:
+    for number in range(5):
+        newsroom.say(f"m{number}", minutes_ago=number // 2)
+        correct(client, editor, f"m{number}", sentiment="neutral")
+    seen, cursor = [], None
+    while True:
+        parameters = {"brand": "acme", "limit": "2", **({"cursor": cursor} if cursor else {})}
+        page = client.get("/v1/corrections", params=parameters, headers=editor).json()
+        seen += [item["mention_id"] for item in page["corrections"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen)) == 5
+
+
+def test_neither_the_brands_own_name_nor_a_part_of_a_link_is_proposed_as_an_exclusion(
+    client: TestClient, editor: Headers, newsroom: Newsroom
+) -> None:
+    for number in range(3):
+        newsroom.say(f"m{number}", text="Acme aurora https://lights.example/watching", author=f"a{number}")
+    result = correct(client, editor, "m0", about_us=False, scope="story")
+    assert [proposal["term"] for proposal in result["exclusions"]] == ["aurora"]
 
 
 def test_what_is_not_about_us_leaves_every_list_and_count_with_its_whole_story(
