@@ -18,7 +18,7 @@ from services.ingest.sources.lines import BrokenLine, FileFormat, Line, Unreadab
 from tocsin.clock import Clock
 from tocsin.contracts.events import Mention
 
-__all__ = ["STANDARD_INPUT", "Rejected", "UnreadableFile", "newest_publication", "read_mentions"]
+__all__ = ["STANDARD_INPUT", "Rejected", "UnreadableFile", "newest_publication", "read_mentions", "read_numbered"]
 
 STANDARD_INPUT = Path("-")
 
@@ -62,11 +62,23 @@ def read_mentions(
     believed where it is given, and is else the time of publication; `clock` tells what is future. Raises OSError, and
     UnreadableFile where nothing of it can be read.
     """
+    for _, item in read_numbered(file, clock, normaliser=normaliser, columns=columns):
+        yield item
+
+
+def read_numbered(
+    file: Path | BinaryIO,
+    clock: Clock,
+    *,
+    normaliser: Normaliser | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[tuple[int, Mention | Rejected]]:
+    """As `read_mentions`, each with the number of its line, from 1."""
     normaliser = normaliser or Normaliser(LanguageDetector())
     now = clock.now()
     with _opened(file) as (stream, form):
         for line in read_lines(stream, form, columns):
-            yield _mention_of(line, normaliser, now)
+            yield line.number, _mention_of(line, normaliser, now)
 
 
 def newest_publication(file: Path, columns: Mapping[str, str] | None = None) -> datetime | None:

@@ -42,7 +42,7 @@ class FromFile:
         self._file, self._rejected = file, rejected
         self._counted = _Counted(advance, configuration.detection.lateness.late_after)
         counted = self._counted(mentions)
-        self._records = _with_human_labels(counted) if gold else _with_own_labels(counted, configuration)
+        self._records = _with_human_labels(counted, rejected) if gold else _with_own_labels(counted, configuration)
 
     def streams(self) -> Iterator[tuple[Generator[Heard, None, None], datetime | None]]:
         """One, and no end but its last line."""
@@ -127,13 +127,13 @@ def _with_own_labels(mentions: Iterator[Mention], configuration: Configuration) 
         yield from classified(batch, labeller, matcher, first_brand_only=False)
 
 
-def _with_human_labels(mentions: Iterator[Mention]) -> Iterator[ClassifiedMention]:
+def _with_human_labels(mentions: Iterator[Mention], lines: RejectedLines) -> Iterator[ClassifiedMention]:
     from services.alert.detection.backtest import gold_record
 
     for mention in mentions:
         if mention.sentiment is None:
             raise CommandFailed(
-                f"mention {mention.native_id} of {mention.source} has no human sentiment; --gold-sentiment needs one on "
+                f"line {lines.line}: has no human sentiment; --gold-sentiment needs one on "
                 "every line (negative, neutral or positive). Leave the option out to use the classifier"
             )
         for brand in mention.brands or ("",):

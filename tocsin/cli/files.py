@@ -47,6 +47,8 @@ class RejectedLines:
 
     def __init__(self, out: Path | None) -> None:
         self.count = 0
+        self.line = 0
+        """How far the file was read: the line of the mention that was given last."""
         self._path = None if out is None or out == STANDARD else out.with_name(f"{out.name}.rejected")
         self._stream: TextIO | None = None
         if self._path is not None:
@@ -77,7 +79,7 @@ def mentions_of(
 
     Raises CommandFailed: status 2 for a file that is not there, 1 for one that cannot be read.
     """
-    from services.ingest.reading import Rejected, UnreadableFile, read_mentions
+    from services.ingest.reading import Rejected, UnreadableFile, read_numbered
 
     if file != STANDARD and not file.is_file():
         raise CommandFailed(f"{file}: there is no such file; '-' reads standard input", WRONG_CALL)
@@ -85,7 +87,7 @@ def mentions_of(
 
     def valid() -> Iterator[Mention]:
         try:
-            for item in read_mentions(file, clock or SystemClock()):
+            for rejected.line, item in read_numbered(file, clock or SystemClock()):
                 if isinstance(item, Rejected):
                     rejected(item)
                 else:

@@ -153,10 +153,11 @@ def test_backtest_says_when_the_bell_would_have_rung(tocsin: Command, tmp_path: 
 
 
 def test_backtest_with_gold_sentiment_needs_a_human_label_on_every_line(tocsin: Command, tmp_path: Path) -> None:
-    (tmp_path / "story.jsonl").write_text("\n".join(GOOD), encoding="utf-8")
+    labelled = json.dumps({**json.loads(GOOD[0]), "native_id": "labelled", "sentiment": "neutral"})
+    (tmp_path / "story.jsonl").write_text("\n".join([labelled, "", "no JSON", *GOOD]), encoding="utf-8")
     done = tocsin("backtest", "story.jsonl", "--gold-sentiment")
     assert done.returncode == 1
-    assert "has no human sentiment" in done.stderr
+    assert "line 4: has no human sentiment" in done.stderr
 
 
 def test_detect_answers_each_row_with_its_own_bytes_and_looks_back_only(tocsin: Command, tmp_path: Path) -> None:
