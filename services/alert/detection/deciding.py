@@ -10,7 +10,7 @@ from typing import Any
 from services.alert.detection.baseline import Expected
 from services.alert.detection.cold import COLD_CALM, COLD_NOTICE
 from services.alert.detection.findings import Findings
-from services.alert.detection.measures import WindowMeasure, heard_windows
+from services.alert.detection.measures import WindowMeasure, heard_windows, least_crisis_authors
 from services.alert.detection.observations import HOUR
 from services.alert.detection.phrases import french_duration
 from services.alert.detection.sentences import silence_leads
@@ -141,7 +141,8 @@ def _by_window(findings: Findings, item: WindowMeasure, settings: DetectionSetti
     also = _others(findings, item, settings)
     name = f"gate.windows[{length}].surprise"
     if findings.decided_by == "gate.crisis_authors":
-        most = max(settings.gate.crisis_authors - 1, _most(item.crisis_expected, item.count.crisis, limit))
+        least = least_crisis_authors(item.authors_expected, settings)
+        most = max(least - 1, _most(item.crisis_expected, item.count.crisis, limit))
         fewer = (
             f"at most {most} authors with crisis words in {length}",
             f"au plus {most} auteurs avec des mots de crise en {french}",

@@ -322,6 +322,9 @@ class Judge:
             if item.harmful_surprise >= gate.at_once and item.passes_by_harm(self._settings):
                 return True, "gate.at_once"
         for item in passing:
+            if item.passes_by_words(self._settings):
+                # What opened the gate is more than what spares the second evaluation.
+                return True, "levels.crisis_authors"
             view = columns.view(item.count.start, item.count.end)
             if (view.has(HARMFUL) & (view.rows["followers"] >= levels.loud_followers)).any():
                 return True, "levels.loud_followers"

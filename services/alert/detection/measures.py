@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp, log2, log10
+from math import ceil, exp, log2, log10
 
 from services.alert.detection.baseline import Baseline, Expected
 from services.alert.detection.columns import Columns, WindowCount
@@ -79,7 +79,7 @@ class WindowMeasure:
 
     def passes_by_words(self, settings: DetectionSettings) -> bool:
         """True where crisis words open the gate: so many authors have not used one by chance, and enough of them mean harm."""
-        return words_pass(self.count, self.crisis_surprise, self.settings, settings)
+        return words_pass(self.count, self.crisis_surprise, self.authors_expected, self.settings, settings)
 
     def passes_by_harm(self, settings: DetectionSettings) -> bool:
         """True where harmful mentions open the gate."""
@@ -98,12 +98,26 @@ def heard_windows(measures: Sequence[WindowMeasure], state: BrandState) -> list[
     return [item for item in measures if item.settings.length <= longest] or list(measures)
 
 
-def words_pass(count: WindowCount, surprise: float, window: WindowSettings, settings: DetectionSettings) -> bool:
-    """The gate's second way in, for what the classifier half misses: `S_C` and `gate.crisis_authors`, and a share that means harm."""
+def least_crisis_authors(authors_expected: Expected, settings: DetectionSettings) -> int:
+    """So many authors with a crisis word open the gate at least: `gate.crisis_authors`, more where many talk anyway.
+
+    Measured against the usual talk and not against today's, so that one more mention never closes the gate.
+    """
+    return max(settings.gate.crisis_authors, ceil(settings.gate.crisis_of_usual * authors_expected.mean))
+
+
+def words_pass(
+    count: WindowCount,
+    surprise: float,
+    authors_expected: Expected,
+    window: WindowSettings,
+    settings: DetectionSettings,
+) -> bool:
+    """The gate's second way in, for what the classifier half misses: `S_C`, enough authors, and a share that means harm."""
     gate = settings.gate
     return (
         surprise >= window.surprise
-        and count.distinct_crisis >= gate.crisis_authors
+        and count.distinct_crisis >= least_crisis_authors(authors_expected, settings)
         and count.harmful_crisis >= max(settings.levels.crisis_authors, gate.crisis_share * count.distinct_crisis)
     )
 
@@ -137,7 +151,7 @@ def measure(
         reach = min(1.0, log10(1 + count.followers / baseline.daily_followers) / 2)
     toxic_share = count.toxic / count.observed_harmful if count.observed_harmful else 0.0
     toxicity = min(max((toxic_share - baseline.toxic_share) / 0.2, 0.0), 1.0)
-    telling = max(surprise, crisis) if words_pass(count, crisis, window, settings) else surprise
+    telling = max(surprise, crisis) if words_pass(count, crisis, authors, window, settings) else surprise
     evidence = min(telling, 12.0) + 0.5 * min(share, 8.0) + 0.25 * min(volume, 8.0)
     return WindowMeasure(
         settings=window,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -228,3 +229,22 @@ def test_a_brand_whose_talk_always_has_crisis_words_is_not_alarmed_by_them() -> 
     ]
     usual = burst(20, text="Boycott!", negative=False)
     assert not any(item.level.serious for item in walk([*CALM, *usual], always))
+
+
+def test_where_many_talk_a_few_may_speak_of_a_lawsuit() -> None:
+    few, many = burst(9, **SLOW, text="This will be a lawsuit"), burst(40, **SLOW, text="This will be a lawsuit")
+    gate = SETTINGS.gate.model_copy(update={"crisis_of_usual": 1.0})
+    large = SETTINGS.model_copy(update={"gate": gate})
+    assert any(item.level.serious for item in walk([*CALM, *few], HISTORY))
+    assert not any(item.level.serious for item in walk([*CALM, *few], HISTORY, settings=large))
+    told = at_level(many, *SERIOUS, settings=large)
+    assert told.evidence["decided"]["at_once"] == "gate.crisis_authors"
+    silent = told.evidence["decided"]["silent_with"]
+    assert "authors with crisis words in 30 min" in silent
+    assert "at most 7 authors" not in silent, "ten are usual in so long"
+
+
+def test_crisis_words_that_open_the_gate_wait_for_no_second_evaluation_though_all_the_talk_has_them() -> None:
+    few = [replace(count, authors=count.harmful, crisis=count.harmful) for count in calm_history(rate=1)]
+    rung = walk([*burst(4, text="Boycott!"), *burst(8, negative=False, text="Boycott!")], few)
+    assert events(rung)[0] == "opened orange"

@@ -84,6 +84,8 @@ class GateSettings(Settings):
     """Or distinct authors with a crisis word (`crisis_words`), as far beyond what is usual as a window's surprise asks."""
     crisis_share: Annotated[float, Field(ge=0, le=1)] = 0.25
     """And this share of them harmful, at least `levels.crisis_authors`: a cheerful word that begins like one rings nothing."""
+    crisis_of_usual: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """And as many as this share of the authors who are usual in the window: where thousands talk, a few always speak of a lawsuit."""
     confirmed_after: Duration = timedelta(minutes=15)
     """When the second evaluation comes."""
     author_share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
