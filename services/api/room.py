@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -43,11 +44,27 @@ def read_room(session: Session, principal: Principal, incident_id: UUID) -> tupl
     return incident, room
 
 
-def ask(context: ApiContext, principal: Principal, incident_id: UUID, asked: RoomCommand) -> Room:
-    """Do what a person asks for. Raises a Problem: 403, 404, 409 or 412 as the room refuses it; then nothing has changed."""
+def entity_tag(room: Room) -> str:
+    """Tells whether a room is as somebody saw it: changes with everything in it."""
+    return f'"{hashlib.sha256(room.model_dump_json().encode()).hexdigest()[:32]}"'
+
+
+def ask(
+    context: ApiContext, principal: Principal, incident_id: UUID, asked: RoomCommand, *, seen: str | None = None
+) -> Room:
+    """Do what a person asks for, `seen` (an entity tag): only if the room is still as it was then.
+
+    Raises a Problem: 403, 404, 409 or 412 as the room refuses it; then nothing has changed.
+    """
     with context.database.unit_of_work() as session:
         return ask_within(
-            context, session, principal.actor, incident_id, asked, may=lambda found: sees_incident(principal, found)
+            context,
+            session,
+            principal.actor,
+            incident_id,
+            asked,
+            may=lambda found: sees_incident(principal, found),
+            seen=seen,
         )
 
 
@@ -59,6 +76,7 @@ def ask_within(
     asked: RoomCommand,
     *,
     may: Callable[[Incident], bool] = lambda _: True,
+    seen: str | None = None,
 ) -> Room:
     """The same within a transaction that does more, such as using a link up; a Problem rolls all of it back.
 
@@ -71,6 +89,8 @@ def ask_within(
         raise unknown_incident(incident_id) from error
     if not may(incident):
         raise unknown_incident(incident_id)
+    if seen is not None and (room is None or seen != entity_tag(room)):
+        raise Problem(412, detail="the crisis room has changed since you looked; look again, then decide again")
     decided = command(
         room,
         incident,

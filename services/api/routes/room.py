@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Header, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,7 +20,7 @@ from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.pages.wording import Wording
 from services.api.permission import Actor, Reader
-from services.api.room import approve_holding, ask, holding_for, read_room
+from services.api.room import approve_holding, ask, entity_tag, holding_for, read_room
 from services.api.routes.pages import Form, Words, remember_language
 from tocsin.access.principals import Principal, Scope
 from tocsin.access.secrets import form_token
@@ -37,25 +37,44 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     403: {"description": "It is somebody else's to do: you do not play the role"},
     404: {"description": "No such incident, not one of your brands, or it never was orange or red"},
     409: {"description": "The room is in no state for that"},
-    412: {"description": "The text has changed since you read it"},
+    412: {"description": "The text, or with If-Match the room, has changed since you read it"},
 }
+IfMatch = Annotated[
+    str | None,
+    Header(
+        pattern=r'^ *(\*|(W/)?"[0-9a-f]{32}") *$',
+        description="The ETag of the room that you looked at; 412 where anything in it has changed since.",
+        examples=['"9f86d081884c7d659a2feaa0c55ad015"'],
+    ),
+]
 _COMMANDS: TypeAdapter[RoomCommand] = TypeAdapter(RoomCommand)
 _NUMBERS = ("step", "statement", "version", "update", "hand_over", "follow_up")
 
 
 @router.get("/v1/incidents/{incident_id}/room", summary="The crisis room of an incident", responses=_RESPONSES)
-def show_room(*, context: Context, principal: Reader, incident_id: UUID) -> Room:
+def show_room(*, context: Context, principal: Reader, incident_id: UUID, response: Response) -> Room:
     """Playbook steps with their deadlines, statements with their versions and approvals, updates, hand-overs, follow-ups."""
     with context.database.read() as session:
-        return read_room(session, principal, incident_id)[1]
+        room = read_room(session, principal, incident_id)[1]
+    response.headers["ETag"] = entity_tag(room)
+    return room
 
 
 @router.post("/v1/incidents/{incident_id}/room", summary="Do something in the crisis room", responses=_RESPONSES)
 def do_in_room(
-    *, context: Context, principal: Actor, incident_id: UUID, command: Annotated[RoomCommand, Body()]
+    *,
+    context: Context,
+    principal: Actor,
+    incident_id: UUID,
+    command: Annotated[RoomCommand, Body()],
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Room:
     """One command; `command` says which. The same again changes nothing; a refused one leaves everything as it was."""
-    return ask(context, principal, incident_id, command)
+    seen = None if if_match is None or if_match.strip() == "*" else if_match.strip().removeprefix("W/")
+    room = ask(context, principal, incident_id, command, seen=seen)
+    response.headers["ETag"] = entity_tag(room)
+    return room
 
 
 @page_router.get("/incidents/{incident_id}/room", response_class=HTMLResponse)

@@ -123,6 +123,24 @@ def test_steps_are_done_over_the_api_and_closing_asks_for_the_required_ones(lea:
     assert closed.status_code == 200
 
 
+def test_a_command_for_a_room_that_has_changed_since_is_refused_where_it_says_what_it_saw(
+    lea: Person, incident: uuid.UUID
+) -> None:
+    path, token = f"/v1/incidents/{incident}/room", {"X-Form-Token": lea.token}
+    seen = lea.client.get(path).headers["etag"]
+    finish = {"command": "finish_step", "step": 1}
+    done = lea.client.post(path, json=finish, headers={**token, "If-Match": seen})
+    assert done.status_code == 200
+    assert done.headers["etag"] == lea.client.get(path).headers["etag"] != seen
+    skip = {"command": "reopen_step", "step": 1}
+    stale = lea.client.post(path, json=skip, headers={**token, "If-Match": seen})
+    assert stale.status_code == 412
+    assert state_of(lea, incident)["steps"][0]["state"] == "done"
+    for tag in ("*", f"W/{done.headers['etag']}"):
+        assert lea.client.post(path, json=finish, headers={**token, "If-Match": tag}).status_code == 200
+    assert lea.client.post(path, json=finish, headers={**token, "If-Match": "7"}).status_code == 422
+
+
 def test_a_false_alarm_is_closed_without_a_playbook(lea: Person, incident: uuid.UUID) -> None:
     closed = lea.client.post(
         f"/v1/incidents/{incident}/resolve", json={"verdict": "false_alarm"}, headers={"X-Form-Token": lea.token}
