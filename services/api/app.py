@@ -112,7 +112,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     configuration, database = surroundings.configuration, surroundings.database
     people_clock = people_clock or SystemClock()
     surroundings.health.require("database", database.check)
-    sessions = Sessions(database, people_clock, configuration.api.session_lifetime)
+    sessions = Sessions(database, people_clock, configuration.api.session_lifetime, configuration.people)
     provider = configuration.api.identity_provider
     app = FastAPI(
         title="Tocsin",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tocsin.access.principals import NotRecognised, Principal, Scope
 from tocsin.access.secrets import fingerprint, new_token
 from tocsin.clock import Clock
+from tocsin.contracts.settings.protocol import PersonSettings
 from tocsin.storage import access
 from tocsin.storage.database import Database
 
@@ -21,10 +23,14 @@ class Sessions:
     `clock` is that of the people who sign in: the machine's own also where a demo's clock runs faster.
     """
 
-    def __init__(self, database: Database, clock: Clock, lifetime: timedelta) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, lifetime: timedelta, people: Sequence[PersonSettings] = ()
+    ) -> None:
+        """`people` of tocsin.yaml: nobody else comes in, nor with more than it gives them now; empty: whoever has a link."""
         self._database = database
         self._clock = clock
         self.lifetime = lifetime
+        self._people = {person.id: person for person in people}
 
     def now(self) -> datetime:
         """The present on the clock of the people who sign in: what links without an account expire by, too."""
@@ -81,12 +87,31 @@ class Sessions:
             raise NotRecognised(
                 "you are not signed in, or your session has ended; make a new link with `tocsin sign-in`"
             )
-        return Principal(f"person:{grant.person}", grant.scopes, grant.brands)
+        scopes, brands = grant.scopes, grant.brands
+        if self._people:
+            # A session outlives a restart: who was taken out of the file since, or may do less, must not go on as before.
+            person = self._people.get(grant.person)
+            if person is None:
+                raise NotRecognised(f"{grant.person} is not among the people of tocsin.yaml any more")
+            given = frozenset(Scope(name) for name in person.access)
+            scopes = _spelt_out(scopes) & _spelt_out(given)
+            brands = _both(brands, frozenset(person.brands) or None)
+        return Principal(f"person:{grant.person}", scopes, brands)
 
     def end(self, session_token: str) -> None:
         """Sign out; the secret is worth nothing from now on."""
         with self._database.unit_of_work() as session:
             access.end_session(session, fingerprint(session_token))
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """The brands that are in both; None is every brand."""
+    return other if one is None else one if other is None else one & other
+
+
+def _spelt_out(scopes: frozenset[Scope]) -> frozenset[Scope]:
+    """With all that `admin` may."""
+    return frozenset(Scope) if Scope.ADMIN in scopes else scopes
 
 
 def sign_in_path(link_token: str) -> str:

@@ -20,6 +20,7 @@ from tocsin.access.sessions import Sessions
 from tocsin.access.verifying import FRESH_SECONDS, STALE_SECONDS, KeyVerifier
 from tocsin.clock import ManualClock
 from tocsin.contracts.incidents import Level
+from tocsin.contracts.settings.protocol import PersonSettings
 from tocsin.storage.database import Database, DatabaseUnavailable
 
 HTML = {"Accept": "text/html"}
@@ -309,6 +310,27 @@ def test_while_the_database_is_away_people_are_asked_to_come_again(
     assert int(answer.headers["retry-after"]) > 0
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
+
+
+def test_a_session_holds_no_more_than_the_file_gives_its_person_now(
+    database: Database, people_clock: ManualClock
+) -> None:
+    everything = frozenset({Scope.READ, Scope.ACT, Scope.ADMIN})
+    lea = PersonSettings(id="lea", name="Léa", channels=("phone",), access=("read", "act", "admin"))
+
+    def now(*people: PersonSettings) -> Sessions:
+        return Sessions(database, people_clock, timedelta(hours=1), people)
+
+    token = now(lea).begin("lea", scopes=everything, brands=None)
+    assert now(lea).recognise(token).may(Scope.ADMIN)
+    demoted = now(lea.model_copy(update={"access": ("read",), "brands": ("acme",)})).recognise(token)
+    assert [demoted.may(scope) for scope in (Scope.READ, Scope.ACT, Scope.ADMIN)] == [True, False, False]
+    assert (demoted.sees("acme"), demoted.sees("globex")) == (True, False)
+    with pytest.raises(NotRecognised, match="not among the people"):
+        now(lea.model_copy(update={"id": "marc"})).recognise(token)
+    narrow = now(lea).begin("lea", scopes=frozenset({Scope.READ}), brands=frozenset({"acme"}))
+    assert not now(lea).recognise(narrow).may(Scope.ACT)
+    assert not now(lea).recognise(narrow).sees("globex")
 
 
 def test_links_and_sessions_that_have_ended_are_forgotten(database: Database, people_clock: ManualClock) -> None:
