@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,18 +54,38 @@ def labelled(stream: Sequence[Mention], network: bool) -> tuple[list[ClassifiedM
     return records, rates_of_network(settings)
 
 
-def serious(mentions: Sequence[ClassifiedMention], rates: HarmfulRates) -> list[datetime]:
-    """When orange or red began, or rose; year by year, each with some weeks before it, so that it does not take an hour."""
+@dataclass(frozen=True)
+class Serious:
+    """What rang: when orange or red began or rose, and the stretches for which it lasted."""
+
+    at: list[datetime]
+    stretches: list[tuple[datetime, datetime]]
+
+    def since(self, moment: datetime) -> datetime | None:
+        """Since when it had been serious at this moment; None where it was not."""
+        return next((begin for begin, end in self.stretches if begin < moment < end), None)
+
+
+def serious(mentions: Sequence[ClassifiedMention], rates: HarmfulRates) -> Serious:
+    """What rings; year by year, each with some weeks before it, so that it does not take an hour."""
     at: list[datetime] = []
+    stretches: list[tuple[datetime, datetime]] = []
     for year in YEARS:
         begin, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
         part = [mention for mention in mentions if begin - KNOWN_BEFORE <= mention.published_at < end]
+        began: datetime | None = None
         for event in run_backtest(part, DetectionSettings(), rates):
-            if event["event"] in ("opened", "raised") and event["level"] in ("orange", "red"):
-                moment = datetime.fromisoformat(event["at"])
-                if moment >= begin:
-                    at.append(moment)
-    return at
+            moment, high = datetime.fromisoformat(event["at"]), event["level"] in ("orange", "red")
+            if high and event["event"] in ("opened", "raised") and moment >= begin:
+                at.append(moment)
+            if high:
+                began = began or moment
+            elif began is not None:
+                stretches.append((began, moment))
+                began = None
+        if began is not None:
+            stretches.append((began, end))
+    return Serious(at, stretches)
 
 
 def main() -> int:
@@ -77,15 +98,18 @@ def main() -> int:
         return 2
     stream = read(Path(folder) / "streams" / "boycott_2012_2019.jsonl")
     rung = serious(*labelled(stream, arguments.network))
-    found, delays = 0, []
+    found, delays, ahead = 0, [], 0
     for burst in listed():
-        times = [at for at in rung if burst <= at <= burst + WITHIN]
+        times = [at for at in rung.at if burst <= at <= burst + WITHIN]
         found += bool(times)
         delays += [(times[0] - burst) / timedelta(minutes=1)] if times else []
-        print(f"{burst:%Y-%m-%d %H:%M}  {f'{delays[-1]:.0f} min' if times else 'not within 3 h'}")
-    others = [at for at in rung if not any(burst <= at <= burst + BELONGS for burst in listed())]
+        since = rung.since(burst)
+        ahead += since is not None and not times
+        before = f", serious since {since:%d %H:%M}" if since is not None else ""
+        print(f"{burst:%Y-%m-%d %H:%M}  {f'{delays[-1]:.0f} min' if times else 'nothing begins within 3 h'}{before}")
+    others = [at for at in rung.at if not any(burst <= at <= burst + BELONGS for burst in listed())]
     middle = f", median {sorted(delays)[len(delays) // 2]:.0f} min" if delays else ""
-    print(f"{found} of {len(listed())} within 3 h{middle}")
+    print(f"{found} of {len(listed())} within 3 h{middle}; {ahead} more were orange or red already when they began")
     print(f"{len(others)} other alarms in {MONTHS} months: {len(others) / MONTHS:.2f} a month")
     return 0
 

@@ -56,7 +56,7 @@ class WindowMeasure:
     crisis_expected: Expected
     """Authors with a crisis word."""
     crisis_surprise: float
-    """S_C; 0 where too few use one to matter."""
+    """S_C; 0 where too few use one to matter, and in windows longer than `gate.crisis_within`."""
 
     @property
     def z(self) -> float:
@@ -137,7 +137,8 @@ def measure(
     share = share_surprise(count.observed_harmful, count.authors, baseline.share, SHARE_CONCENTRATION)
     worded = Expected(0.0, 0.0)
     crisis = 0.0
-    if count.distinct_crisis >= min(settings.levels.crisis_authors, settings.gate.crisis_authors):
+    enough = min(settings.levels.crisis_authors, settings.gate.crisis_authors)
+    if count.distinct_crisis >= enough and window.length <= settings.gate.crisis_within:
         worded = baseline.expect_crisis(count.start, instant, gone)
         crisis = count_surprise(count.crisis, worded.mean, worded.variance)
     before = (

@@ -244,6 +244,14 @@ def test_where_many_talk_a_few_may_speak_of_a_lawsuit() -> None:
     assert "at most 7 authors" not in silent, "ten are usual in so long"
 
 
+def test_crisis_words_that_come_in_one_by_one_over_a_day_are_no_crisis() -> None:
+    slowly = [*CALM, *burst(14, NOW - 20 * HOUR, lasting=20 * HOUR, text="Boycott them!")]
+    for within, rings in ((6 * HOUR, False), (24 * HOUR, True)):
+        gate = SETTINGS.gate.model_copy(update={"crisis_of_usual": 0.0, "crisis_within": within})
+        judged = walk(slowly, HISTORY, settings=SETTINGS.model_copy(update={"gate": gate}), hours=0.5)
+        assert any(item.level.serious for item in judged) is rings
+
+
 def test_crisis_words_that_open_the_gate_wait_for_no_second_evaluation_though_all_the_talk_has_them() -> None:
     few = [replace(count, authors=count.harmful, crisis=count.harmful) for count in calm_history(rate=1)]
     rung = walk([*burst(4, text="Boycott!"), *burst(8, negative=False, text="Boycott!")], few)

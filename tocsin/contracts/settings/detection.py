@@ -86,6 +86,8 @@ class GateSettings(Settings):
     """And this share of them harmful, at least `levels.crisis_authors`: a cheerful word that begins like one rings nothing."""
     crisis_of_usual: Annotated[float, Field(ge=0, le=1)] = 0.05
     """And as many as this share of the authors who are usual in the window: where thousands talk, a few always speak of a lawsuit."""
+    crisis_within: Duration = timedelta(hours=6)
+    """In windows up to this long: a call spreads within hours, and who spoke of one thing yesterday still does today."""
     confirmed_after: Duration = timedelta(minutes=15)
     """When the second evaluation comes."""
     author_share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
