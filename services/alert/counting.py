@@ -14,18 +14,17 @@ from services.alert.detection.blocks import (
     HourBlock,
     Marked,
     build_block,
-    dump_block,
     keep_stories,
-    load_block,
     marks_of,
 )
 from services.alert.detection.hours import tally_of
 from services.alert.detection.observations import HarmfulRates, HourCount, Observation, start_of_hour
-from services.alert.detection.stories import StoryBook, Telling, untold, write_down
+from services.alert.detection.stories import Telling, untold, write_down
 from services.alert.detection.voices import Quote
 from services.alert.detection.words import crisis_word_finder
 from services.alert.evaluator import Counted
 from services.alert.muting import Mutes, muted_hours, mutes_of
+from services.alert.rereading import Seen
 from tocsin.clock import Clock
 from tocsin.contracts.events import AuthorRole, RiskKind, SentimentLabel, SourceKind
 from tocsin.contracts.settings.detection import DetectionSettings
@@ -61,6 +60,7 @@ class Counting:
         self._kept = kept - _DAY
         self._rates = rates
         self._clock = clock
+        self._seen = Seen()
 
     def __call__(self, session: Session, brand: str, since: datetime, instant: datetime) -> Counted:
         """In the evaluator's transaction: the brand is locked."""
@@ -109,7 +109,7 @@ class Counting:
             kept_since=start_of_hour(now - self._kept),
         )
         until = max([instant, *(hour for hour in dirty if hour >= first)]) + _MOMENT
-        stored = {hour: load_block(data) for hour, data in blocks.load(session, brand, first, until).items()}
+        stored = self._seen.blocks(session, brand, first, until)
         changed = {hour: keep_stories(block, stored.get(hour)) for hour, block in built.items()}
         changed |= {hour: self._block((), speaks_of_crisis) for hour in dirty if hour in stored and hour not in built}
         for hour in [hour for hour, block in stored.items() if block is None and hour not in changed]:
@@ -118,13 +118,13 @@ class Counting:
         known = {hour: block for hour, block in stored.items() if block is not None} | changed
         told, muted = self._tell_stories(session, brand, known, instant, mutes)
         known |= told
-        written = {hour: dump_block(known[hour]) for hour in {*changed, *told}}
-        blocks.save(session, brand, written, since=first)
+        self._seen.write_blocks(session, brand, {hour: known[hour] for hour in {*changed, *told}}, since=first)
         history = counts.history(session, brand, instant - self._memory, instant + _MOMENT)
+        quoted = first - _DAY, until + _HOUR
         counted = Counted(
             blocks=known,
             history=[_hour_count(hour, numbers) for hour, numbers in history],
-            quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids).items()},
+            quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids, quoted).items()},
             mutes=mutes,
             version=hash(tuple(row for row in history if row[0] < start_of_hour(instant))),
         )
@@ -159,10 +159,11 @@ class Counting:
         new = {hour: ids for hour, block in known.items() if (ids := untold(block, instant))}
         if not new:
             return {}, []
-        book = StoryBook(self._settings_of(brand).stories, blocks.load_book(session, brand))
-        rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids])
+        book = self._seen.book(session, brand, self._settings_of(brand).stories)
+        published = min(new), max(new) + _HOUR
+        rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids], published=published)
         given = book.assign(Telling(*row) for row in rows)
-        blocks.save_book(session, brand, book.dump())
+        self._seen.write_book(session, brand, book)
         # As the evidence names them; so people find the mentions of a story.
         named = {item: f"{told.story:016x}" for item, told in given.items()}
         stories.write(session, brand, named)

@@ -6,12 +6,12 @@ Only who holds the brand's lock (`brands.lock`) writes them.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tocsin.storage.base import upsert
 from tocsin.storage.counts import OPENING
@@ -19,6 +19,11 @@ from tocsin.storage.tables.detection import HourBlockTable, StoryBookTable
 from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 
 _AT_ONCE = 500
+FINGERPRINT = 40
+"""So many bytes at the beginning of a block or a book are not the same where the rest is not; detection sees to that."""
+
+
+Published = tuple[datetime, datetime]
 
 
 class TellingRow(NamedTuple):
@@ -31,11 +36,22 @@ class TellingRow(NamedTuple):
     embedding: bytes | None
 
 
-def load(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, bytes]:
-    """The blocks of the hours that begin from `since` (included) to `until`."""
+def fingerprints(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, bytes]:
+    """How the blocks of the hours begin that begin from `since` (included) to `until`: ten thousand mentions are a megabyte."""
+    table = HourBlockTable.__table__.c
+    rows = session.connection().execute(
+        select(table.hour, func.substr(table.data, 1, FINGERPRINT)).where(
+            table.brand == brand, table.hour >= since, table.hour < until
+        )
+    )
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+def load(session: Session, brand: str, hours: Collection[datetime]) -> dict[datetime, bytes]:
+    """The blocks of these hours; one that is not there is left out."""
     rows = session.execute(
         select(HourBlockTable.hour, HourBlockTable.data).where(
-            HourBlockTable.brand == brand, HourBlockTable.hour >= since, HourBlockTable.hour < until
+            HourBlockTable.brand == brand, HourBlockTable.hour.in_(sorted(hours))
         )
     )
     return {row.hour: row.data for row in rows}
@@ -59,6 +75,14 @@ def save(session: Session, brand: str, blocks: Mapping[datetime, bytes], *, sinc
         )
 
 
+def book_fingerprint(session: Session, brand: str) -> bytes | None:
+    """How the story book of a brand begins; None where it has none yet."""
+    found = session.execute(
+        select(func.substr(StoryBookTable.data, 1, FINGERPRINT)).where(StoryBookTable.brand == brand)
+    ).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
 def load_book(session: Session, brand: str) -> bytes | None:
     """The story book of a brand; None where it has none yet."""
     return session.execute(select(StoryBookTable.data).where(StoryBookTable.brand == brand)).scalar_one_or_none()
@@ -72,9 +96,15 @@ def save_book(session: Session, brand: str, data: bytes) -> None:
     )
 
 
-def tellings(session: Session, brand: str, identifiers: Iterable[str]) -> list[TellingRow]:
-    """What these mentions of a brand are grouped by; those that are gone are left out."""
+def tellings(
+    session: Session, brand: str, identifiers: Iterable[str], *, published: Published | None = None
+) -> list[TellingRow]:
+    """What these mentions of a brand are grouped by; those that are gone are left out.
+
+    `published`: from when (included) until when (excluded) all of them were, if that is known: it spares PostgreSQL the other months.
+    """
     found = []
+    months = [] if published is None else _between(MentionBrandTable.published_at, published)
     for chunk in _chunks(identifiers):
         rows = session.execute(
             select(
@@ -85,14 +115,17 @@ def tellings(session: Session, brand: str, identifiers: Iterable[str]) -> list[T
                 MentionBrandTable.embedding,
             )
             .join(MentionTable, LABELS_OF_MENTION)
-            .where(MentionBrandTable.brand == brand, MentionBrandTable.mention_id.in_(chunk))
+            .where(MentionBrandTable.brand == brand, MentionBrandTable.mention_id.in_(chunk), *months)
         )
         found += [TellingRow(str(row[0]), *row[1:]) for row in rows.all()]
     return found
 
 
-def quotes(session: Session, identifiers: Sequence[str]) -> dict[str, tuple[str, str | None]]:
-    """What these mentions say (their opening; of a hidden one, its crisis words) and the name of who said it."""
+def quotes(session: Session, identifiers: Sequence[str], published: Published) -> dict[str, tuple[str, str | None]]:
+    """What these mentions say (their opening; of a hidden one, its crisis words) and the name of who said it.
+
+    `published`: from when (included) until when (excluded) all of them were.
+    """
     found: dict[str, tuple[str, str | None]] = {}
     for chunk in _chunks(identifiers):
         rows = session.execute(
@@ -100,10 +133,14 @@ def quotes(session: Session, identifiers: Sequence[str]) -> dict[str, tuple[str,
                 MentionTable.id,
                 func.substr(func.coalesce(MentionTable.text, MentionTable.crisis_words), 1, OPENING),
                 func.coalesce(MentionTable.author_name, MentionTable.author_id),
-            ).where(MentionTable.id.in_(chunk))
+            ).where(MentionTable.id.in_(chunk), *_between(MentionTable.published_at, published))
         )
         found.update((str(row[0]), (row[1], row[2])) for row in rows.all())
     return found
+
+
+def _between(column: InstrumentedAttribute[datetime], published: Published) -> list[ColumnElement[bool]]:
+    return [column >= published[0], column < published[1]]
 
 
 def _chunks(identifiers: Iterable[str]) -> Iterable[list[uuid.UUID]]:

@@ -11,6 +11,7 @@ from sqlalchemy import Float, String, and_, case, cast, delete, func, insert, se
 from sqlalchemy.orm import Session
 
 from tocsin.contracts.events import SentimentLabel
+from tocsin.storage.base import plain
 from tocsin.storage.figures import harmful, not_own
 from tocsin.storage.link_parts import CampaignTag
 from tocsin.storage.tables.figures import MentionCampaignTable
@@ -49,7 +50,7 @@ def write(session: Session, tags: Mapping[tuple[uuid.UUID, datetime], Collection
         for tag in found
     ]
     if rows:
-        session.execute(insert(MentionCampaignTable), rows)
+        session.execute(insert(plain(MentionCampaignTable)), rows)
 
 
 def move(session: Session, times: Mapping[uuid.UUID, datetime]) -> None:

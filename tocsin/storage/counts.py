@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, or_, sel
 from sqlalchemy.orm import Session
 
 from tocsin.storage import brands, hour_figures
-from tocsin.storage.base import upsert
+from tocsin.storage.base import plain, upsert
 from tocsin.storage.merging import BrandHour, start_of_hour
 from tocsin.storage.tables.mentions import (
     LABELS_OF_MENTION,
@@ -71,7 +71,7 @@ def mark_dirty(session: Session, touched: Iterable[BrandHour]) -> None:
     """These hours must be counted again; to be called in the transaction that changed their rows."""
     marks = [{"brand": brand, "hour": hour} for brand, hour in sorted(touched)]
     if marks:
-        session.execute(insert(DirtyHourTable), marks)
+        session.execute(insert(plain(DirtyHourTable)), marks)
 
 
 def mark_all_dirty(session: Session, brand: str, since: datetime) -> None:

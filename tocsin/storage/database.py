@@ -157,7 +157,7 @@ def _understood(url: str) -> sqlalchemy.URL:
 
 
 def _postgresql_engine(url: sqlalchemy.URL) -> Engine:
-    return sqlalchemy.create_engine(
+    engine = sqlalchemy.create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=10,
@@ -174,6 +174,9 @@ def _postgresql_engine(url: sqlalchemy.URL) -> Engine:
             "keepalives_count": 3,
         },
     )
+    # Many rows in one statement, as psycopg2's dialect has it: psycopg 3 would send one a row.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    return engine
 
 
 def _sqlite_engine(url: sqlalchemy.URL) -> Engine:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from tocsin.storage import distinct
+from tocsin.storage.base import plain
 from tocsin.storage.tables.figures import HourFiguresTable
 from tocsin.storage.tallies import NUMBERS, tally_hours
 from tocsin.storage.thresholds import Thresholds
@@ -47,4 +48,4 @@ def replace(
         for whole in (tally.whole(),)
     ]
     if written:
-        session.execute(insert(HourFiguresTable), written)
+        session.execute(insert(plain(HourFiguresTable)), written)

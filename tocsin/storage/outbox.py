@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.contracts.codec import Encoded
 from tocsin.contracts.topics import INCIDENTS
+from tocsin.storage.base import plain
 from tocsin.storage.tables.flow import OutboxTable
 
 
@@ -55,7 +56,7 @@ def append_all(session: Session, events: Sequence[tuple[Encoded, datetime]], *, 
             }
         )
     # Straight into the table: a storm of timers writes hundreds of these, and nobody reads them back in this session.
-    session.execute(insert(OutboxTable.__table__), rows)  # type: ignore[arg-type]  # it is a Table
+    session.execute(insert(plain(OutboxTable)), rows)
 
 
 def number(session: Session, limit: int = 1000) -> int:

@@ -26,6 +26,9 @@ NUMBERS = (
 )  # fmt: skip
 """The names of `Tally.numbers`, in their order."""
 
+Numbers = tuple[int, int, int, int, int, float, int, float, int]
+"""`NUMBERS` of one mention or of many."""
+
 
 class Split(StrEnum):
     """By what figures are told apart."""
@@ -58,20 +61,8 @@ class Tally:
 
     def add(self, row: ObservedRow, thresholds: Thresholds) -> None:
         """Count one mention that `counts`."""
-        self.mentions += 1
-        negative = row.sentiment == SentimentLabel.NEGATIVE
-        self.negative += negative
-        self.neutral += row.sentiment == SentimentLabel.NEUTRAL
-        self.positive += row.sentiment == SentimentLabel.POSITIVE
-        self.harmful += negative or (row.risk is not None and row.risk >= thresholds.risk)
-        if row.has_engagement:
-            self.engagement += row.engagement
-            self.with_engagement += 1
-        seen = row.followers if row.views is None else row.views
-        if seen is not None:
-            self.reach += seen
-            self.with_reach += 1
-        self.digests.add(distinct.digest(row.author_key or f"?{row.mention_id}"))
+        self.take(numbers_of(row, thresholds), ())
+        self.digests.add(author_of(row))
 
     def take(self, numbers: Sequence[Any], packed: Iterable[bytes]) -> None:
         """Add the numbers and the packed authors of others."""
@@ -92,7 +83,7 @@ class Tally:
         self.take(other.numbers, [*other.packed_authors, *own])
 
     @property
-    def numbers(self) -> tuple[int, int, int, int, int, float, int, float, int]:
+    def numbers(self) -> Numbers:
         """The sums, in the order in which they are kept."""
         return (
             self.mentions, self.negative, self.neutral, self.positive, self.harmful,
@@ -111,13 +102,13 @@ class HourTally:
 
     slots: dict[int, Tally] = field(default_factory=dict)
 
-    def add(self, row: ObservedRow, thresholds: Thresholds) -> None:
-        """Count one mention of this hour."""
-        slot = row.at.minute // 5
+    def add(self, slot: int, numbers: Numbers, author: int) -> None:
+        """Count one mention of these five minutes (0–11) of the hour."""
         tally = self.slots.get(slot)
         if tally is None:
             tally = self.slots[slot] = Tally()
-        tally.add(row, thresholds)
+        tally.take(numbers, ())
+        tally.digests.add(author)
 
     def whole(self) -> Tally:
         """All of the hour."""
@@ -146,6 +137,29 @@ def counts(row: ObservedRow, thresholds: Thresholds) -> bool:
     return row.relevance >= thresholds.relevance and row.role != AuthorRole.OWN
 
 
+def numbers_of(row: ObservedRow, thresholds: Thresholds) -> Numbers:
+    """What one mention that `counts` adds."""
+    negative = row.sentiment == SentimentLabel.NEGATIVE
+    harmful = negative or (row.risk is not None and row.risk >= thresholds.risk)
+    seen = row.followers if row.views is None else row.views
+    return (
+        1,
+        int(negative),
+        int(row.sentiment == SentimentLabel.NEUTRAL),
+        int(row.sentiment == SentimentLabel.POSITIVE),
+        int(harmful),
+        row.engagement if row.has_engagement else 0,
+        int(row.has_engagement),
+        0 if seen is None else seen,
+        int(seen is not None),
+    )
+
+
+def author_of(row: ObservedRow) -> int:
+    """The digest of who wrote a mention; one without an author is somebody by itself."""
+    return distinct.digest(row.author_key or f"?{row.mention_id}")
+
+
 def value_of(row: ObservedRow, split: Split | None) -> str:
     """The value of a split that a mention has; empty without a split."""
     match split:
@@ -170,12 +184,13 @@ def tally_hours(
         if not counts(row, thresholds):
             continue
         values = hours.setdefault(row.at.replace(minute=0, second=0, microsecond=0), {})
+        slot, numbers, author = row.at.minute // 5, numbers_of(row, thresholds), author_of(row)
         for split in (None, *Split):
             key = ("" if split is None else split.value, value_of(row, split))
             tally = values.get(key)
             if tally is None:
                 tally = values[key] = HourTally()
-            tally.add(row, thresholds)
+            tally.add(slot, numbers, author)
     return hours
 
 

@@ -110,6 +110,8 @@ class Columns:
         for mask in masks:
             keep &= ~((self._seconds > mask.start.timestamp()) & (self._seconds <= mask.end.timestamp()))
         self._keep = keep
+        self._views: dict[tuple[int, int], View] = {}
+        """Looked at before: a window that passes is asked for again and again."""
         flags = np.where(keep, self._rows["flags"], 0)
         first, self._harmful_flags = (flags & FIRST) > 0, (flags & FIRST_HARMFUL) > 0
         used = [rates.of(language) for language in self._languages] or [rates.default]
@@ -136,9 +138,11 @@ class Columns:
 
     def view(self, start: datetime, end: datetime) -> View:
         """The mentions in (`start`, `end`] that count."""
-        low, high = self._span(start, end)
-        places = low + np.flatnonzero(self._keep[low:high])
-        return View(self._names, places, self._rows[places], self._languages, self._sources)
+        span = low, high = self._span(start, end)
+        if span not in self._views:
+            places = low + np.flatnonzero(self._keep[low:high])
+            self._views[span] = View(self._names, places, self._rows[places], self._languages, self._sources)
+        return self._views[span]
 
     def count(self, end: datetime, length: timedelta, author_share: float) -> WindowCount:
         """Count the window of `length` that ends at `end`; no author carries more than `author_share` of N (but at least 1)."""

@@ -230,6 +230,13 @@ class Judge:
         if present is not None:
             masked = (*masked, Interval(start=present.start, end=min(present.end, start_of_hour(instant) + HOUR)))
         known = state.known_since or instant
+        # What is too young to teach is no news to what was learned, and what teaches is told by whole hours.
+        guarded = start_of_hour(instant) - self._settings.baseline.guard
+        masked = tuple(
+            Interval(start=start_of_hour(item.start), end=start_of_hour(item.end))
+            for item in masked
+            if start_of_hour(item.start) < guarded
+        )
         key = (known, masked, state.broken_at)
         if self._learned is None or self._learned[0] != key:
             baseline = learn(

@@ -95,16 +95,14 @@ def tell(view: View, quotes: Quotes) -> tuple[list[Story], list[Voice]]:
 
 
 def _largest_stories(view: View) -> list[_Draft]:
-    groups = _stories_of(view)
-    _, which = np.unique(groups, return_inverse=True)
-    pairs = np.unique(np.stack([which, view.rows["author"]]), axis=1)
-    authors = np.bincount(pairs[0])
-    loudness = np.zeros(len(authors))
-    np.maximum.at(loudness, which, _loudness(view))
-    first = np.full(len(authors), len(which))
-    np.minimum.at(first, which, np.arange(len(which)))
-    order = np.lexsort((first, -loudness, -authors))[:MOST_STORIES]
-    return [_draft(view, np.flatnonzero(which == group), int(groups[first[group]])) for group in order]
+    stories, first, which = np.unique(_stories_of(view), return_index=True, return_inverse=True)
+    people, who = np.unique(view.rows["author"], return_inverse=True)
+    authors = np.bincount(np.unique(which * len(people) + who) // len(people))
+    loudness = _loudness(view)
+    loudest = np.zeros(len(stories))
+    np.maximum.at(loudest, which, loudness)
+    order = np.lexsort((first, -loudest, -authors))[:MOST_STORIES]
+    return [_draft(view, np.flatnonzero(which == group), int(stories[group]), loudness) for group in order]
 
 
 def _loudest_authors(view: View) -> list[int]:
@@ -193,8 +191,8 @@ class _Draft:
     """The loudest mention in each of our languages."""
 
 
-def _draft(view: View, places: Integers, story: int) -> _Draft:
-    by_loudness = places[np.argsort(-_loudness(view)[places], kind="stable")]
+def _draft(view: View, places: Integers, story: int, loudness: Integers) -> _Draft:
+    by_loudness = places[np.argsort(-loudness[places], kind="stable")]
     _, first = np.unique(view.rows["copies"][by_loudness], return_index=True)
     distinct = by_loudness[np.sort(first)]
     others = by_loudness[~np.isin(by_loudness, distinct[:MOST_EXAMPLES])]

@@ -139,7 +139,7 @@ def test_a_book_is_bounded_and_forgets_what_was_told_longest_ago() -> None:
             telling(f"n{n}", f"A remark number {n} that nobody repeats, about thing {n * n}", vector(100 + n), n),
             telling(f"r{n}", f"Yet another voice ({n}) on the story that goes on", vector(1, 0.3, of=n), n),
         )
-    assert len(book.dump()) <= 5 + 32 * 161 + 16 * 801
+    assert len(book.dump()) <= 21 + 32 * 161 + 16 * 801
     assert told(book, telling("late", "And one more of the same story tonight", vector(1), 201))[0].story == first.story
 
 
