@@ -246,9 +246,13 @@ def test_ten_times_the_traffic_keeps_the_order() -> None:
     assert large == sorted(large)
 
 
-def test_a_clock_change_night_raises_nothing() -> None:
+@pytest.mark.parametrize(
+    "night",
+    [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)],
+    ids=["02:00 becomes 03:00", "03:00 becomes 02:00"],
+)
+def test_a_clock_change_night_raises_nothing(night: datetime) -> None:
     paris = BrandProfile(id="maison-lune", time_zone="Europe/Paris")
-    night = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)  # 01:00 there, and at 02:00 it becomes 03:00
     history = calm_history(night, days=21)
     judgements = walk(calm_day(night) + calm_day(night + 5 * HOUR, 5), history, begin=night, hours=5, brand=paris)
     assert events(judgements) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from services.alert.detection.levels import Signals, next_state, present_mask
-from services.alert.detection.state import BrandState
+from services.alert.detection.state import MOST_INTERVALS, BrandState
 from tests.unit.detection.given import HOUR, NOW, SETTINGS
 from tocsin.contracts.incidents import Level
 
@@ -77,3 +77,15 @@ def test_a_very_long_alert_becomes_the_new_normal() -> None:
 def test_a_state_survives_json() -> None:
     state, _ = run((0, AT_ONCE), *[(minute, CALM) for minute in range(5, 200, 5)], (300, PASSES))
     assert BrandState.model_validate_json(state.model_dump_json()) == state
+
+
+def test_a_state_is_small_however_much_a_brand_went_through() -> None:
+    state = BrandState(judged=NOW)
+    for day in range(400):
+        at = NOW + day * 24 * HOUR
+        state, _ = next_state(state, at, AT_ONCE, SETTINGS, may_fall=True)
+        for hour in (1, 5, 9):
+            state, _ = next_state(state, at + hour * HOUR, CALM, SETTINGS, may_fall=True)
+    assert len(state.masks) == MOST_INTERVALS
+    silent = state.model_copy(update={"silences": state.masks})
+    assert len(silent.model_dump_json()) <= 15_000
