@@ -8,6 +8,7 @@ that keep a browser safe. What the principal may do is then decided in each rout
 
 from __future__ import annotations
 
+import re
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,6 +43,9 @@ SLOWEST_BODY = 60.0
 _BOUNDED_BY_THEIR_ROUTE = {"/v1/mentions"}
 """Where one process serves everything, mentions come in here, too; they are larger than commands."""
 _LIMITS = {"/v1/incidents": DECLARATION_LIMIT, "/v1/privacy/erasures": DECLARATION_LIMIT}
+_NUL_IN_FORM = re.compile(rb"\0|%00")
+_NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""An escape is one only behind an even number of backslashes."""
 _SIGN_IN = "/sign-in"
 _STATIC = "/static/"
 _CALLBACKS = "/callbacks/"
@@ -106,6 +110,7 @@ class Gate:
                 await self._admit(scope, headers, body)
             elif _by_a_link(scope["path"]) and scope["method"] not in _SAFE_METHODS:
                 self._same_site(headers)
+            _refuse_nul(scope, headers, body)
         except Problem as problem:
             response: Response = problem.response()
             if problem.details.status == 401 and _wants_page(scope, headers):
@@ -171,6 +176,19 @@ class Gate:
         headers["Cache-Control"] = "no-cache" if path.startswith(_STATIC) else "no-store"
 
 
+def _refuse_nul(scope: Scope, headers: Headers, body: bytes) -> None:
+    """PostgreSQL keeps U+0000 in no text, and nobody types it: refused at every door, so that both databases do the same."""
+    sent = _NUL_IN_FORM if _is_form(headers) else _NUL_IN_JSON
+    if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+        field, place = "address", "the address"
+    elif sent.search(body):
+        field, place = "body", "the body"
+    else:
+        return
+    message = f"{place} has the character U+0000, which no text can hold; leave it out"
+    raise Problem(422, detail=message, errors=[{"field": field, "message": message}])
+
+
 def session_cookie(headers: Headers) -> str | None:
     """The secret of the session in the request's cookies, or None."""
     try:
@@ -194,9 +212,13 @@ def _wants_page(scope: Scope, headers: Headers) -> bool:
     return page and "authorization" not in headers and not scope["path"].startswith("/v1/")
 
 
+def _is_form(headers: Headers) -> bool:
+    return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
 def _sent_form_token(headers: Headers, body: bytes) -> str:
     sent = headers.get(FORM_HEADER)
-    if sent is None and headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if sent is None and _is_form(headers):
         sent = parse_qs(body.decode("utf-8", "replace")).get(FORM_FIELD, [""])[0]
     return sent or ""
 

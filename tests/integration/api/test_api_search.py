@@ -67,7 +67,7 @@ def test_words_are_found_whatever_their_case_and_accents(
 
 HOSTILE = [
         "' OR 1=1 --", "'); DROP TABLE mentions; --", '" OR ""', "a:*b&!c|d<->e", "tokens:x", "{a} NEAR(b c, 2)", "^a", "a\\'b\\",
-        "(((", ")))", "a AND NOT", "* a", "-*", "\u0000a", "a\u0000b", "\ud83d a".encode("utf-8", "replace").decode(), "a" * 400,
+        "(((", ")))", "a AND NOT", "* a", "-*", "\ud83d a".encode("utf-8", "replace").decode(), "a" * 400,
         "%", "_", "a%' ESCAPE '\\", "\u202eabc", '""""a""""', "b''", "$1 %s :x ?",
     ]  # fmt: skip
 
