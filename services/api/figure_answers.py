@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from pydantic import Field
 
 from services.api.schemas import Answer
-from tocsin.contracts.alert_quality import AlertQuality
 from tocsin.contracts.events import Instant
-from tocsin.contracts.incidents import Verdict
 from tocsin.contracts.settings.detection import PlannedSettings
 from tocsin.storage.authors import RankedAuthor
 from tocsin.storage.campaigns import CampaignFigures
@@ -184,75 +182,6 @@ class AuthorList(Answer):
     """The first of a ranking, the weightiest first."""
 
     authors: tuple[RankedAuthorAnswer, ...]
-
-
-class TimesAnswer(Answer):
-    """Seconds over the incidents where it happened."""
-
-    incidents: int = Field(description="Where it happened and is known.")
-    median: float | None
-    ninetieth: float | None = Field(description="The 90th percentile.")
-
-
-class IncidentTimesAnswer(Answer):
-    """Seconds of one incident; null where it did not happen, or is not known."""
-
-    incident: UUID
-    brand: str
-    opened_at: Instant
-    verdict: Verdict | None
-    declared: bool = Field(description="A person opened it.")
-    notice: float | None
-    acknowledge: float | None
-    first_answer: float | None
-    first_statement: float | None
-
-
-class ResponseTimesAnswer(Answer):
-    """How fast: to notice, to acknowledge, to answer, to speak."""
-
-    since: Instant
-    until: Instant
-    notice: TimesAnswer = Field(description="From the first mention of the main story to the opening of the incident.")
-    acknowledge: TimesAnswer = Field(description="From the opening to the first acknowledgement.")
-    first_answer: TimesAnswer = Field(description="From the opening to the first post of an own account.")
-    first_statement: TimesAnswer = Field(description="From the opening to the first statement that went out.")
-    incidents: tuple[IncidentTimesAnswer, ...]
-
-
-class VerdictsOfBell(Answer):
-    """How often the bell was right, by the verdicts of people; exercises are left out."""
-
-    rung: int = Field(description="Incidents that the bell opened.")
-    declared: int = Field(description="Incidents that people opened, because it had not rung.")
-    verdicts: dict[Verdict, int] = Field(
-        description="Of those that the bell opened.", examples=[{"crisis": 3, "buzz": 1}]
-    )
-    unjudged: int = Field(description="Opened by the bell and still without a verdict.")
-    precision: float | None = Field(
-        description="(crisis + too_late) ÷ those with a verdict, 0–1; null without any.", examples=[0.75]
-    )
-    missed: int = Field(description="Declared ones that were no false alarm or buzz, and those noticed too late.")
-
-    @classmethod
-    def of(cls, quality: AlertQuality, **more: Any) -> Self:
-        """From what was counted, with the fields that the answer has beside it."""
-        return cls(
-            rung=quality.rung,
-            declared=quality.declared,
-            verdicts=dict(quality.verdicts),
-            unjudged=quality.unjudged,
-            precision=quality.precision,
-            missed=quality.missed,
-            **more,
-        )
-
-
-class AlertQualityAnswer(VerdictsOfBell):
-    """Of the incidents that were opened in a period."""
-
-    since: Instant
-    until: Instant
 
 
 class StoryAnswer(Answer):

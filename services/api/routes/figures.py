@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
+from services.api.comparing import difference, relative_change
 from services.api.context import Context
 from services.api.figure_answers import (
     AuthorList,
@@ -183,10 +184,6 @@ def _share(figures: Figures, total: int) -> float | None:
 
 
 def _change(before: NumbersAnswer, now: NumbersAnswer) -> dict[str, float | None]:
-    change: dict[str, float | None] = {}
-    for name in _COMPARED:
-        earlier, later = getattr(before, name), getattr(now, name)
-        change[name] = None if not earlier or later is None else round(later / earlier - 1, 4)
-    known = before.net_sentiment is not None and now.net_sentiment is not None
-    change["net_sentiment"] = round((now.net_sentiment or 0) - (before.net_sentiment or 0), 4) if known else None
+    change = {name: relative_change(getattr(before, name), getattr(now, name)) for name in _COMPARED}
+    change["net_sentiment"] = difference(before.net_sentiment, now.net_sentiment)
     return change

@@ -14,12 +14,12 @@ from pydantic import Field
 from services.alert.room.verdicts import by_month
 from services.api.commands import sees_incident, unknown_incident
 from services.api.context import ApiContext, Context
-from services.api.figure_answers import VerdictsOfBell
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.pages.report import Report, duration, make_report, markdown
 from services.api.pages.wording import Wording, wording
 from services.api.permission import Reader, unknown_brand
+from services.api.response_answers import VerdictsOfBell
 from services.api.routes.pages import Words, remember_language
 from services.api.schemas import Answer
 from tocsin.access.principals import Principal

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from services.api.context import ApiContext, Context
-from services.api.figure_answers import AlertQualityAnswer, IncidentTimesAnswer, ResponseTimesAnswer, TimesAnswer
-from services.api.periods import UNKNOWN_BRAND, WantedPeriod
+from services.api.periods import UNKNOWN_BRAND, Period, WantedPeriod
 from services.api.permission import Reader, unknown_brand
+from services.api.response_answers import (
+    AlertQualityAnswer,
+    IncidentTimesAnswer,
+    PeriodQualityAnswer,
+    PeriodTimesAnswer,
+    ResponseTimesAnswer,
+    change_of_quality,
+    change_of_times,
+)
 from tocsin.access.principals import Principal
-from tocsin.contracts.alert_quality import BY_PEOPLE, alert_quality
+from tocsin.contracts.alert_quality import AlertQuality, alert_quality
 from tocsin.storage.responses import ResponseTimes, response_times
 
 router = APIRouter(tags=["figures"])
@@ -27,18 +34,19 @@ Brand = Annotated[
 def list_response_times(
     *, context: Context, principal: Reader, wanted: WantedPeriod, brand: Brand = None
 ) -> ResponseTimesAnswer:
-    """Seconds, for the incidents that were opened in the period."""
+    """Seconds, for the incidents that were opened in the period, and in the period of the same length before."""
     brands = _brands(context, principal, brand)
     with context.database.read() as session:
-        times = response_times(session, brands, wanted.since, wanted.until)
-    return ResponseTimesAnswer(
+        earlier, times = _both(session, brands, wanted)
+    before = PeriodTimesAnswer.of(earlier, since=wanted.before.since, until=wanted.before.until)
+    now = PeriodTimesAnswer.of(times, since=wanted.since, until=wanted.until)
+    return ResponseTimesAnswer.of(
+        times,
         since=wanted.since,
         until=wanted.until,
-        notice=_summary([item.notice for item in times]),
-        acknowledge=_summary([item.acknowledge for item in times]),
-        first_answer=_summary([item.first_answer for item in times]),
-        first_statement=_summary([item.first_statement for item in times]),
-        incidents=tuple(_answer(item) for item in times),
+        before=before,
+        change=change_of_times(before, now),
+        incidents=tuple(IncidentTimesAnswer.of(item) for item in times),
     )
 
 
@@ -46,12 +54,17 @@ def list_response_times(
 def show_alert_quality(
     *, context: Context, principal: Reader, wanted: WantedPeriod, brand: Brand = None
 ) -> AlertQualityAnswer:
-    """By the verdicts that people gave to the incidents that were opened in the period."""
+    """By the verdicts that people gave to the incidents that were opened in the period, and in the one before."""
     brands = _brands(context, principal, brand)
     with context.database.read() as session:
-        times = response_times(session, brands, wanted.since, wanted.until)
-    quality = alert_quality((item.opened_by, item.verdict) for item in times)
-    return AlertQualityAnswer.of(quality, since=wanted.since, until=wanted.until)
+        before, now = (_quality(times) for times in _both(session, brands, wanted))
+    return AlertQualityAnswer.of(
+        now,
+        since=wanted.since,
+        until=wanted.until,
+        before=PeriodQualityAnswer.of(before, since=wanted.before.since, until=wanted.before.until),
+        change=change_of_quality(before, now),
+    )
 
 
 def _brands(context: ApiContext, principal: Principal, brand: str | None) -> list[str]:
@@ -62,23 +75,13 @@ def _brands(context: ApiContext, principal: Principal, brand: str | None) -> lis
     return [brand]
 
 
-def _summary(seconds: Sequence[float | None]) -> TimesAnswer:
-    known = sorted(item for item in seconds if item is not None)
-    if not known:
-        return TimesAnswer(incidents=0, median=None, ninetieth=None)
-    ninetieth = known[max(0, -(-9 * len(known) // 10) - 1)]
-    return TimesAnswer(incidents=len(known), median=statistics.median(known), ninetieth=ninetieth)
-
-
-def _answer(times: ResponseTimes) -> IncidentTimesAnswer:
-    return IncidentTimesAnswer(
-        incident=times.incident_id,
-        brand=times.brand,
-        opened_at=times.opened_at,
-        verdict=times.verdict,
-        declared=times.opened_by.startswith(BY_PEOPLE),
-        notice=times.notice,
-        acknowledge=times.acknowledge,
-        first_answer=times.first_answer,
-        first_statement=times.first_statement,
+def _both(session: Session, brands: list[str], wanted: Period) -> tuple[list[ResponseTimes], list[ResponseTimes]]:
+    """The incidents of the period before, and of the period."""
+    return (
+        response_times(session, brands, wanted.before.since, wanted.since),
+        response_times(session, brands, wanted.since, wanted.until),
     )
+
+
+def _quality(times: list[ResponseTimes]) -> AlertQuality:
+    return alert_quality((item.opened_by, item.verdict) for item in times)

@@ -355,6 +355,43 @@ def test_response_times_and_alert_quality_are_told_from_incidents(
     assert quality["verdicts"]["false_alarm"] == 1
 
 
+def test_response_times_and_alert_quality_are_compared_with_the_period_before(
+    client: TestClient, reader: Headers, newsroom: Newsroom, clock: ManualClock
+) -> None:
+    def week(*incidents_of_it: tuple[float, Verdict]) -> None:
+        """Incidents that were acknowledged after so many seconds, and became this; then the next week begins."""
+        for seconds, verdict in incidents_of_it:
+            incident = newsroom.alarm(Level.ORANGE)
+            clock.move(seconds)
+            newsroom.command(incident.id, Acknowledge(actor="person:lea", level=None))
+            newsroom.command(incident.id, Resolve(actor="person:lea", version=None, verdict=verdict))
+            clock.move(60)
+        clock.move(timedelta(days=7).total_seconds())
+
+    week((400, Verdict.CRISIS), (400, Verdict.FALSE_ALARM), (400, Verdict.FALSE_ALARM), (400, Verdict.TOO_LATE))
+    begun = clock.now() - timedelta(seconds=1)
+    week((100, Verdict.CRISIS), (300, Verdict.CRISIS), (500, Verdict.FALSE_ALARM))
+    asked = {"brand": "acme", "since": begun.isoformat(), "until": (begun + timedelta(days=7, hours=1)).isoformat()}
+    times = get(client, reader, "/v1/response-times", **asked)
+    assert times["acknowledge"] == {"incidents": 3, "median": 300.0, "ninetieth": 500.0}
+    assert times["before"]["acknowledge"] == {"incidents": 4, "median": 400.0, "ninetieth": 400.0}
+    assert times["change"] == {"notice": None, "acknowledge": -0.25, "first_answer": None, "first_statement": None}
+    assert len(times["incidents"]) == 3
+    quality = get(client, reader, "/v1/alert-quality", **asked)
+    assert (quality["rung"], quality["missed"], quality["precision"]) == (3, 0, pytest.approx(2 / 3))
+    before = quality["before"]
+    assert (before["rung"], before["missed"], before["precision"]) == (4, 1, 0.5)
+    assert (before["verdicts"]["crisis"], before["verdicts"]["false_alarm"], before["until"]) == (
+        1,
+        2,
+        quality["since"],
+    )
+    assert quality["change"] == {
+        "rung": -0.25, "declared": None, "missed": -1.0, "crisis": 1.0, "buzz": None, "false_alarm": -0.5,
+        "too_late": -1.0, "precision": 0.1667,
+    }  # fmt: skip
+
+
 def test_exercises_and_what_went_on_elsewhere_are_in_no_figure_of_the_bell(
     client: TestClient, reader: Headers, key: KeyMaker, newsroom: Newsroom, clock: ManualClock, database: Database
 ) -> None:
