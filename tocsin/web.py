@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from tocsin.header_time import HEADER_SECONDS, timed_headers
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
 
@@ -25,6 +26,7 @@ class WebServer:
 
     `port` 0 takes a free one; `bind` opens the socket at once, so that the address is known (and printed) before `run`.
     `app` may be set later, before `run`, by who must know the address first. Requests in hand are given `drain_seconds` to end.
+    A request whose headers are not complete after `header_seconds` is answered 408.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class WebServer:
         name: str = "web",
         health: Health | None = None,
         drain_seconds: int = 10,
+        header_seconds: float = HEADER_SECONDS,
     ) -> None:
         self.name = name
         self.app = app
@@ -43,6 +46,7 @@ class WebServer:
         self._port = port
         self._health = health
         self._drain_seconds = drain_seconds
+        self._header_seconds = header_seconds
         self._socket: socket.socket | None = None
 
     @property
@@ -85,6 +89,7 @@ class WebServer:
         server = uvicorn.Server(
             uvicorn.Config(
                 self.app,
+                http=timed_headers(self._header_seconds),
                 log_config=None,
                 access_log=False,
                 server_header=False,

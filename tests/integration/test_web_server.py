@@ -96,6 +96,30 @@ def test_a_request_in_hand_is_answered_before_the_server_stops(app: FastAPI) -> 
         httpx.get(f"{url}/slow", timeout=PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [(b"GET /healthz HTTP/1.1\r\nHost: tocsin.test\r\nX-Slow: ", b"HTTP/1.1 408 "), (b"", b"")],
+    ids=["headers without an end", "silence"],
+)
+def test_headers_that_never_end_are_not_waited_for(app: FastAPI, sent: bytes, answer: bytes) -> None:
+    server = WebServer(app, "127.0.0.1", 0, header_seconds=0.1)
+    server.bind()
+    with running(server), socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
+        connection.sendall(sent)
+        heard = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert heard[: len(b"HTTP/1.1 408 ")] == answer
+
+
+def test_a_further_request_on_a_connection_has_the_same_limit(app: FastAPI) -> None:
+    server = WebServer(app, "127.0.0.1", 0, header_seconds=1.0)
+    server.bind()
+    with running(server), socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: tocsin.test\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+        assert b"HTTP/1.1 408 " in b"".join(iter(lambda: connection.recv(4096), b""))
+
+
 def test_the_server_is_alive_while_its_loop_turns(app: FastAPI, health: Health) -> None:
     server = WebServer(app, "127.0.0.1", 0, name="api", health=health)
     url = server.bind()
