@@ -59,6 +59,8 @@ def fill(database: Database, number: int, *, now: datetime, seed: int = 7) -> No
         with database.unit_of_work() as session:
             session.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
             session.execute(text("CREATE INDEX ix_mention_brands_tokens ON mention_brands USING gin (tokens)"))
+    with database.unit_of_work() as session:
+        session.execute(text("ANALYZE"))  # else counting takes four times as long
     print(f"… written after {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 

@@ -101,7 +101,7 @@ def test_a_reader_finds_what_is_described(url: str, key: KeyMaker) -> None:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_stranger_finds_what_is_described(url: str, key: KeyMaker, tmp_path: Path) -> None:
     described = tmp_path / "openapi.json"
-    described.write_bytes(httpx.get(f"{url}/v1/openapi.json", headers=key("read")).content)
+    described.write_bytes(httpx.get(f"{url}/v1/openapi.json", headers=key("read"), timeout=60).content)
     run(url, {}, "--phases", "examples,fuzzing", "--max-examples", "1", "--seed", "7", described=str(described))
 
 
