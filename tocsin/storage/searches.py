@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     FromClause,
-    Join,
     Row,
     Select,
     Text,
@@ -29,13 +28,12 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from tocsin.contracts.events import SentimentLabel
 from tocsin.storage import link_parts, text_index
 from tocsin.storage.figures import harmful, not_own
+from tocsin.storage.joins import CrossJoin
 from tocsin.storage.tables.figures import MentionStoryTable
 from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.text_queries import TextQuery
@@ -395,21 +393,3 @@ def _found(row: Row[Any]) -> FoundMention:
     fields = dict(row._mapping)
     fields.pop("search_number", None)
     return FoundMention(**{**fields, "state": MentionState(fields["state"]), "risk_kinds": fields["risk_kinds"] or ()})
-
-
-class CrossJoin(Join):
-    """An inner join whose left side SQLite visits first; elsewhere like any other."""
-
-    inherit_cache = True
-
-
-@compiles(CrossJoin)
-def _any_order(join: CrossJoin, compiler: SQLCompiler, **options: Any) -> str:
-    return str(compiler.visit_join(join, **options))  # type: ignore[no-untyped-call]
-
-
-@compiles(CrossJoin, "sqlite")
-def _left_first(join: CrossJoin, compiler: SQLCompiler, **options: Any) -> str:
-    parts: list[Any] = [join.left, join.right, join.onclause]
-    left, right, condition = (compiler.process(part, **options) for part in parts)
-    return f"{left} CROSS JOIN {right} ON {condition}"
