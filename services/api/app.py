@@ -18,6 +18,7 @@ from services.api.context import ApiContext
 from services.api.description import describe
 from services.api.entity_tags import EntityTags
 from services.api.gate import Gate
+from services.api.head import AnswersHead
 from services.api.idempotency import IdempotentRequests
 from services.api.live import LiveHead, OpenStreams
 from services.api.pages.figures import RememberedFigures
@@ -193,6 +194,7 @@ def create_app(surroundings: Surroundings, *, people_clock: Clock | None = None)
     if configuration.api.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=configuration.api.cors_origins, **CROSS_ORIGIN)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(AnswersHead)
     app.add_middleware(AccessLog)
     return app
 

@@ -89,6 +89,38 @@ def test_what_a_client_has_already_is_not_sent_again_until_it_changes(
     assert changed.headers["etag"] != tag
 
 
+def test_whoever_asks_for_the_head_alone_gets_that_of_the_whole_answer(
+    client: TestClient, key: KeyMaker, newsroom: Newsroom
+) -> None:
+    for number in range(20):
+        newsroom.say(f"m{number}")
+    headers = key("read")
+    for path in (
+        "/v1/mentions?brand=acme",
+        "/v1/mentions/export?brand=acme&format=jsonl",
+        "/",
+        "/healthz",
+        "/static/page.css",
+    ):
+        whole, head = (client.request(method, path, headers=headers) for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (200, b""), path
+        for name in ("content-type", "content-length", "content-encoding", "etag", "content-security-policy"):
+            assert head.headers.get(name) == whole.headers.get(name), (path, name)
+    tag = client.head("/v1/mentions?brand=acme", headers=headers).headers["etag"]
+    assert client.head("/v1/mentions?brand=acme", headers={**headers, "If-None-Match": tag}).status_code == 304
+
+
+def test_a_head_is_asked_for_a_key_and_found_only_where_there_is_something_to_read(
+    client: TestClient, key: KeyMaker
+) -> None:
+    assert client.head("/v1/brands").status_code == 401
+    assert client.head("/v1/brands/globex/figures", headers=key("read", brands=["acme"])).status_code == 404
+    posted = client.head("/v1/mentions/00000000-0000-0000-0000-000000000001/correction", headers=key("admin"))
+    assert (posted.status_code, posted.headers["allow"]) == (405, "POST")
+    read = client.delete("/v1/brands", headers=key("admin"))
+    assert (read.status_code, read.headers["allow"]) == (405, "GET, HEAD")
+
+
 def test_the_tag_of_an_incident_is_its_version_and_never_hides_what_became_of_its_messages(
     client: TestClient, key: KeyMaker, newsroom: Newsroom
 ) -> None:

@@ -74,6 +74,16 @@ def numbered(database: Database) -> None:
         outbox.number(session)
 
 
+def test_the_head_of_the_stream_ends(url: str, key: KeyMaker, newsroom: Newsroom) -> None:
+    newsroom.alarm()
+    with httpx.Client(base_url=url, headers=key("read"), timeout=PATIENCE) as listener:
+        head = listener.head("/v1/stream", headers={"Last-Event-ID": "0"})
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"].startswith("text/event-stream")
+        # On the same connection, which nothing of the stream's body has spoilt.
+        assert listener.get("/v1/brands").status_code == 200
+
+
 def test_a_listener_hears_levels_first_and_then_each_event_of_an_incident_in_order(
     url: str, key: KeyMaker, newsroom: Newsroom, database: Database
 ) -> None:
