@@ -64,4 +64,6 @@ def _surroundings(words: Wording, now: datetime) -> Mapping[str, Any]:
         "who": None,
         "form_token": None,
         "link": None,
+        # Where the links to the other languages lead; empty: to the address of the page itself, which then must answer GET.
+        "language_page": "",
     }

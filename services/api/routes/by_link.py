@@ -86,7 +86,7 @@ def _show(context: ApiContext, words: Wording, request: Request, token: str, pur
         try:
             found = links.look(session, token, purpose, context.sessions.now())
         except LinkRefused as error:
-            return _refused(context, words, _GONE[error.why], words.say(f"by_link.{error.why}"))
+            return _refused(context, words, token, _GONE[error.why], words.say(f"by_link.{error.why}"))
         values = _values(context, session, words, found)
     response = _answer(context, words, values, link=token, purpose=purpose)
     remember_language(request, response)
@@ -101,11 +101,12 @@ def _do(context: ApiContext, words: Wording, token: str, purpose: LinkPurpose, w
                 raise Problem(404, detail=words.say("by_link.unknown"))
             ask_within(context, session, found.actor, found.incident_id, wanted(found))
     except LinkRefused as error:
-        return _refused(context, words, _GONE[error.why], words.say(f"by_link.{error.why}"))
+        return _refused(context, words, token, _GONE[error.why], words.say(f"by_link.{error.why}"))
     except Problem as problem:
         said = words.say("by_link.changed") if problem.details.status == 412 else str(problem)
-        return _refused(context, words, problem.details.status, said)
-    html = render("by_link.html", words, context.clock.now(), view="done", said=words.say(f"by_link.done_{purpose}"))
+        return _refused(context, words, token, problem.details.status, said)
+    said = words.say(f"by_link.done_{purpose}")
+    html = render("by_link.html", words, context.clock.now(), view="done", link=token, said=said)
     return HTMLResponse(html)
 
 
@@ -144,10 +145,10 @@ def _room(session: Session, incident_id: UUID | None) -> tuple[Incident, Room]:
 def _answer(
     context: ApiContext, words: Wording, values: dict[str, Any], *, link: str, purpose: LinkPurpose
 ) -> Response:
-    html = render("by_link.html", words, context.clock.now(), view=purpose.value, token=link, **values)
+    html = render("by_link.html", words, context.clock.now(), view=purpose.value, link=link, **values)
     return HTMLResponse(html)
 
 
-def _refused(context: ApiContext, words: Wording, status: int, said: str) -> Response:
-    html = render("by_link.html", words, context.clock.now(), view="refused", said=said)
+def _refused(context: ApiContext, words: Wording, link: str, status: int, said: str) -> Response:
+    html = render("by_link.html", words, context.clock.now(), view="refused", link=link, said=said)
     return HTMLResponse(html, status_code=status)

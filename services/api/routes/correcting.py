@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -58,6 +58,7 @@ def correct_by_form(
         proposals=[(item, proposal_path(brand, item.term)) for item in done.exclusions],
         own_terms=proposal_path(brand, ""),
         back=back,
+        language_page=_page_of(back),
         **_frame(context, principal, words, request),
     )
     return HTMLResponse(html)
@@ -68,6 +69,7 @@ def open_author_by_form(
     *, context: Context, principal: Actor, words: Words, request: Request, form: Form, mention_id: UUID
 ) -> Response:
     """Shows the name that is kept apart, this once; who opened it and why stands in the audit log."""
+    back = _back(form)
     try:
         wanted = OpenAuthorRequest(brand=form.get("brand", ""), reason=form.get("reason", "").strip())
     except ValidationError as error:
@@ -79,7 +81,8 @@ def open_author_by_form(
         context.clock.now(),
         author=opened,
         reason=wanted.reason,
-        back=_back(form),
+        back=back,
+        language_page=_page_of(back),
         **_frame(context, principal, words, request),
     )
     return HTMLResponse(html)
@@ -89,6 +92,11 @@ def _back(form: dict[str, str]) -> str:
     """The incident that the form stood beside; nowhere but on this page."""
     back = form.get("back", "/")
     return back if back.startswith("/incidents/") else "/"
+
+
+def _page_of(back: str) -> str:
+    """Where the other languages are: the answer to a form has no address, and a name that was opened is shown but once."""
+    return urlsplit(back).path
 
 
 def _frame(context: ApiContext, principal: Principal, words: Wording, request: Request) -> dict[str, Any]:

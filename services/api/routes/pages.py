@@ -50,7 +50,9 @@ def install_error_page(app: FastAPI) -> None:
         if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
             return problem.response()
         now = context_of(request).clock.now()
-        html = render("error.html", wording_of(request), now, detail=str(problem))
+        # What refused a form may have no page at its address.
+        elsewhere = "" if request.method in ("GET", "HEAD") else "/"
+        html = render("error.html", wording_of(request), now, detail=str(problem), language_page=elsewhere)
         return HTMLResponse(html, status_code=problem.details.status)
 
 

@@ -179,6 +179,8 @@ def _form(
         failed=failed,
         person=name,
         provider=provider.name if provider else "",
+        # Not where an identity provider sends back to, whose address works once.
+        language_page="/sign-in",
     )
     return HTMLResponse(html, status_code=status)
 

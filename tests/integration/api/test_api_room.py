@@ -6,6 +6,7 @@ import re
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,6 +149,11 @@ def test_a_false_alarm_is_closed_without_a_playbook(lea: Person, incident: uuid.
     assert closed.status_code == 200
 
 
+def language_link(page: str) -> str:
+    """Where the page is in another language, as its address goes on."""
+    return unescape(re.findall(r'<a href="([^"]*)" hreflang', page)[0])
+
+
 def test_a_statement_is_approved_by_link_on_a_phone_once(
     lea: Person, stranger: TestClient, incident: uuid.UUID, database: Database
 ) -> None:
@@ -155,14 +161,18 @@ def test_a_statement_is_approved_by_link_on_a_phone_once(
     for _ in range(2):  # a mail scanner follows it
         page = stranger.get(link)
         assert (page.status_code, "We know of it." in page.text) == (200, True)
+    in_french = stranger.get(f"/by-link/approve{language_link(page.text)}")
+    assert (in_french.status_code, "We know of it." in in_french.text) == (200, True)
     assert state_of(lea, incident)["statements"][0]["state"] == "submitted"
     done = stranger.post("/by-link/approve", data={"link": token(link), "answer": "approve"})
     assert done.status_code == 200
     statement = state_of(lea, incident)["statements"][0]
     assert statement["state"] == "approved"
     assert [(item["by"], item["role"]) for item in statement["approvals"]] == [("person:marc", "spokesperson")]
+    stranger.cookies.clear()
     again = stranger.post("/by-link/approve", data={"link": token(link), "answer": "approve"})
     assert (again.status_code, "used already" in again.text) == (410, True)
+    assert stranger.get(f"/by-link/approve{language_link(done.text)}").status_code == 410, "used, and not unknown"
 
 
 def test_a_version_that_has_changed_is_not_approved_by_the_link_of_the_old_one(

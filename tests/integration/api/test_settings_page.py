@@ -40,6 +40,12 @@ def read(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
+def language_link(page: str) -> str:
+    """Where the page in the other language is."""
+    (found,) = re.findall(r'<a href="([^"]*)" hreflang', page)
+    return unescape(found)
+
+
 def test_what_is_set_by_the_form_is_listed_with_author_reason_and_end_and_can_be_withdrawn(lea: TestClient) -> None:
     assert "Nothing is set" in read(lea.get("/settings").text)
     sent = form(lea, kind="mute", terms='"old joke"', reason="known", ends="2026-03-12T22:40")
@@ -141,6 +147,10 @@ def test_not_about_us_proposes_the_exclusion_one_click_from_its_preview(lea: Tes
     done = lea.post(f"/mentions/{shown}/correction", data=sent)
     assert done.status_code == 200, done.text
     assert "leave every count: 2" in read(done.text)
+    assert language_link(done.text) == f"/incidents/{incident.id}?lang=fr"
+    in_french = lea.get(language_link(done.text))
+    assert (in_french.status_code, '<html lang="fr">' in in_french.text) == (200, True)
+    lea.cookies.delete("tocsin_language")
     links = [unescape(link) for link in re.findall(r'href="(/settings[^"]+)"', done.text) if "aurora" in link]
     assert links
     tried = lea.get(links[0])
@@ -156,6 +166,10 @@ def test_a_tone_is_corrected_by_the_form(lea: TestClient, newsroom: Newsroom) ->
     elsewhere = form(lea, **{"is": "as_read", "back": "https://evil.example/"})
     assert lea.post(f"/mentions/{mention.mention_id}/correction", data=elsewhere).headers["location"] == "/"
     assert lea.post(f"/mentions/{mention.mention_id}/correction", data=form(lea, **{"is": "odd"})).status_code == 422
+    refused = lea.post(
+        f"/mentions/{mention.mention_id}/correction", data=form(lea, **{"is": "odd"}), headers={"Accept": "text/html"}
+    )
+    assert language_link(refused.text) == "/?lang=fr"
 
 
 def test_a_name_that_is_kept_apart_is_opened_beside_its_mention_with_a_reason(
@@ -175,5 +189,6 @@ def test_a_name_that_is_kept_apart_is_opened_beside_its_mention_with_a_reason(
     assert "Ann </b><script>alert(1)</script>" in unescape(opened.text)
     assert "<script>alert" not in opened.text
     assert f'href="{back}"' in opened.text
+    assert language_link(opened.text) == f"{back}?lang=fr"
     entries = lea.get("/v1/audit?action=author.opened", headers=key("admin")).json()["entries"]
     assert [(entry["actor"], entry["details"]) for entry in entries] == [("person:lea", {"reason": "to apologise"})]
