@@ -64,7 +64,11 @@ class SpanAnswer(NumbersAnswer):
     since: Instant
     until: Instant
     parts: dict[str, NumbersAnswer] | None = Field(
-        default=None, description="With `split`: the same of each value that occurs, such as `negative` or `bluesky`."
+        default=None,
+        description=(
+            "With `split`: the same of each value that occurs, such as `negative` or `bluesky`. By `risk_kind` a mention of several "
+            "kinds is in each of them, and one without any in `none`."
+        ),
     )
 
     @classmethod

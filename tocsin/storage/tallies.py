@@ -38,6 +38,8 @@ class Split(StrEnum):
     LANGUAGE = "language"
     """Primary tag: `pt` for `pt-BR`; `und` where the language is unknown."""
     SOURCE_KIND = "source_kind"
+    RISK_KIND = "risk_kind"
+    """`none` without any; a mention of several kinds counts in each, so the parts may add up to more than the whole."""
 
 
 @dataclass(slots=True)
@@ -160,19 +162,21 @@ def author_of(row: ObservedRow) -> int:
     return distinct.digest(row.author_key or f"?{row.mention_id}")
 
 
-def value_of(row: ObservedRow, split: Split | None) -> str:
-    """The value of a split that a mention has; empty without a split."""
+def values_of(row: ObservedRow, split: Split | None) -> Iterable[str]:
+    """The values of a split that a mention has, at least one, each once; the empty one without a split."""
     match split:
         case None:
-            return ""
+            return ("",)
         case Split.SENTIMENT:
-            return row.sentiment or "unlabelled"
+            return (row.sentiment or "unlabelled",)
         case Split.SOURCE:
-            return row.source
+            return (row.source,)
         case Split.SOURCE_KIND:
-            return row.source_kind
+            return (row.source_kind,)
+        case Split.RISK_KIND:
+            return dict.fromkeys(row.risk_kinds) or ("none",)
         case Split.LANGUAGE:
-            return (row.language or "und").replace("_", "-").split("-", 1)[0].lower()
+            return ((row.language or "und").replace("_", "-").split("-", 1)[0].lower(),)
 
 
 def tally_hours(
@@ -186,11 +190,12 @@ def tally_hours(
         values = hours.setdefault(row.at.replace(minute=0, second=0, microsecond=0), {})
         slot, numbers, author = row.at.minute // 5, numbers_of(row, thresholds), author_of(row)
         for split in (None, *Split):
-            key = ("" if split is None else split.value, value_of(row, split))
-            tally = values.get(key)
-            if tally is None:
-                tally = values[key] = HourTally()
-            tally.add(slot, numbers, author)
+            for value in values_of(row, split):
+                key = ("" if split is None else split.value, value)
+                tally = values.get(key)
+                if tally is None:
+                    tally = values[key] = HourTally()
+                tally.add(slot, numbers, author)
     return hours
 
 
@@ -205,4 +210,5 @@ def add_rows(
     for row in rows:
         position = bisect_right(edges, row.at) - 1
         if 0 <= position < len(spans) and counts(row, thresholds):
-            spans[position].setdefault(value_of(row, split), Tally()).add(row, thresholds)
+            for value in values_of(row, split):
+                spans[position].setdefault(value, Tally()).add(row, thresholds)

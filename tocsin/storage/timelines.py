@@ -34,6 +34,8 @@ def tally_spans(
         return spans
     first, last = start_of_hour(edges[0]), edges[-1]
     uncounted = _uncounted_hours(session, brand, first, last)
+    if split is Split.RISK_KIND:
+        uncounted |= _hours_without(session, brand, first, last, split)
     # Where a span begins or ends within an hour, that hour is cut into its five minutes, or counted from the rows.
     cut = {start_of_hour(edge) for edge in edges if edge != start_of_hour(edge)}
     fine = {start_of_hour(edge) for edge in edges if edge.second or edge.microsecond or edge.minute % 5}
@@ -56,6 +58,17 @@ def _uncounted_hours(session: Session, brand: str, first: datetime, until: datet
             .distinct()
         )
     )
+
+
+def _hours_without(session: Session, brand: str, first: datetime, until: datetime, split: Split) -> set[datetime]:
+    """Hours that were counted before figures were told apart by this: every mention has a value, so there would be rows of it."""
+    told_apart = select(_FIGURES.hour).where(
+        _FIGURES.brand == brand, _FIGURES.split == split.value, _FIGURES.hour >= first, _FIGURES.hour < until
+    )
+    whole = select(_FIGURES.hour).where(
+        _FIGURES.brand == brand, _FIGURES.split == "", _FIGURES.hour >= first, _FIGURES.hour < until
+    )
+    return set(session.scalars(whole.except_(told_apart)))
 
 
 def _whole_hours(session: Session, brand: str, first: datetime, until: datetime, split: Split | None) -> Sequence[Any]:

@@ -29,6 +29,9 @@ from tocsin.contracts.events import (
     Engagement,
     LabelQuality,
     RemovalReason,
+    Risk,
+    RiskKind,
+    RiskKindScore,
     Sentiment,
     SentimentScores,
     SourceKind,
@@ -67,6 +70,14 @@ def happy(positive: float) -> Sentiment:
 def crowd(number: int, *, seed: int) -> list[ClassifiedMention]:
     """Mentions of all sorts in the last ten hours, from fewer authors."""
     random = Random(seed)
+
+    def risky() -> dict[str, Any]:
+        """Labels of the network with no, one or two kinds of risk; or none at all, when it was overloaded."""
+        kinds = random.sample([RiskKind.FRAUD, RiskKind.BOYCOTT_CALL, RiskKind.PRIVACY], random.randrange(3))
+        if random.random() < 1 / 3:
+            return {"labels": LabelQuality.NONE}
+        return {"risk": Risk(score=0.4, kinds=tuple(RiskKindScore(kind=kind, score=0.7) for kind in kinds))}
+
     return [
         classified(
             f"m{seed}-{index}",
@@ -74,11 +85,11 @@ def crowd(number: int, *, seed: int) -> list[ClassifiedMention]:
             source=random.choice(["bluesky", "rss"]),
             source_kind=random.choice(list(SourceKind)),
             language=random.choice(["fr", "pt-BR", None]),
-            labels=random.choice([LabelQuality.MODEL, LabelQuality.MODEL, LabelQuality.NONE]),
             relevance=random.choice([1.0, 1.0, 0.2]),
             negative=random.choice([0.9, 0.1]),
             author=random.choice([None, *"abcdefgh"]),
             engagement=random.choice([None, Engagement(likes=2, replies=1), Engagement(views=100)]),
+            **risky(),
         )
         for index in range(number)
     ]
@@ -137,6 +148,17 @@ def test_counted_hours_stay_when_mentions_are_past_their_retention(database: Dat
     assert not any(span.mentions for span in every_way(database)[0])
 
 
+def test_hours_that_were_counted_before_they_were_told_apart_by_kind_of_risk_are_counted_from_the_rows(
+    database: Database, newsroom: Newsroom
+) -> None:
+    newsroom.write(*crowd(150, seed=4))
+    newsroom.count()
+    told = every_way(database)
+    with database.unit_of_work() as session:
+        session.execute(delete(HourFiguresTable).where(HourFiguresTable.split == Split.RISK_KIND))
+    assert every_way(database) == told
+
+
 def test_engagement_that_grows_is_counted_again(
     client: TestClient, reader: Headers, newsroom: Newsroom, database: Database
 ) -> None:
@@ -153,15 +175,19 @@ def test_a_timeline_is_split_by_what_is_asked(client: TestClient, reader: Header
     newsroom.say("one", negative=0.9, language="fr-CA")
     newsroom.say("two", negative=0.1, language="fr", source="rss")
     newsroom.say("three", labels=LabelQuality.NONE, language=None, source_kind="press")
+    both = tuple(RiskKindScore(kind=kind, score=0.8) for kind in (RiskKind.FRAUD, RiskKind.BOYCOTT_CALL))
+    newsroom.say("four", risk=Risk(score=0.9, kinds=both), author="bob")
+    newsroom.say("five", risk=Risk(score=0.9, kinds=both[:1]), author="bob")
     for split, expected in {
-        "sentiment": {"negative": 1, "neutral": 1, "unlabelled": 1},
-        "source": {"bluesky": 2, "rss": 1},
-        "source_kind": {"press": 1, "social": 2},
-        "language": {"fr": 2, "und": 1},
+        "sentiment": {"negative": 3, "neutral": 1, "unlabelled": 1},
+        "source": {"bluesky": 4, "rss": 1},
+        "source_kind": {"press": 1, "social": 4},
+        "language": {"en": 2, "fr": 2, "und": 1},
+        "risk_kind": {"boycott_call": 1, "fraud": 2, "none": 3},
     }.items():
         span = get(client, reader, "/v1/brands/acme/timeline", split=split)["spans"][-1]
         assert {value: part["mentions"] for value, part in span["parts"].items()} == expected
-        assert span["mentions"] == 3
+        assert (span["mentions"], span["authors"]) == (5, 3)
 
 
 @pytest.mark.parametrize("bucket", ["1min", "15min", "2hour", "day", "week", "month"])
