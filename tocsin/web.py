@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from typing import Any
 
 import uvicorn
+from anyio import to_thread
 
 from tocsin.header_time import HEADER_SECONDS, timed_headers
 from tocsin.observability.health import Health
@@ -26,7 +28,8 @@ class WebServer:
 
     `port` 0 takes a free one; `bind` opens the socket at once, so that the address is known (and printed) before `run`.
     `app` may be set later, before `run`, by who must know the address first. Requests in hand are given `drain_seconds` to end.
-    A request whose headers are not complete after `header_seconds` is answered 408.
+    A request whose headers are not complete after `header_seconds` is answered 408. At most `threads` requests are worked on at once,
+    the others wait; without a number, as many as anyio's default allows (40).
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class WebServer:
         health: Health | None = None,
         drain_seconds: int = 10,
         header_seconds: float = HEADER_SECONDS,
+        threads: int | None = None,
     ) -> None:
         self.name = name
         self.app = app
@@ -47,6 +51,7 @@ class WebServer:
         self._health = health
         self._drain_seconds = drain_seconds
         self._header_seconds = header_seconds
+        self._threads = threads
         self._socket: socket.socket | None = None
 
     @property
@@ -65,7 +70,8 @@ class WebServer:
         """Open the socket and return `url`; calling it again changes nothing. Raises CannotListen."""
         if self._socket is None:
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            listening = socket.socket(family, socket.SOCK_STREAM)
+            # With its protocol, else asyncio does not recognise TCP and leaves Nagle on: 40 ms for each answer in two pieces.
+            listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listening.bind((self._host, self._port))
@@ -113,7 +119,7 @@ class WebServer:
             self._health.beat(self.name)
         _log.info("listening", url=self.url)
         try:
-            server.run(sockets=[self._socket])
+            asyncio.run(_serve(server, self._socket, self._threads))
         finally:
             stopped.set()
             self._socket.close()
@@ -123,3 +129,9 @@ class WebServer:
     async def _beat(self) -> None:
         if self._health is not None:
             self._health.beat(self.name)
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket, threads: int | None) -> None:
+    if threads is not None:
+        to_thread.current_default_thread_limiter().total_tokens = threads
+    await server.serve(sockets=[listening])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -61,6 +62,28 @@ def test_the_address_is_known_before_anything_runs_and_answers_then(app: FastAPI
     with running(server):
         # Whoever comes before the server has started waits in the queue of the open socket.
         assert httpx.get(f"{url}/healthz", timeout=PATIENCE).status_code == 200
+
+
+def test_as_many_requests_as_are_allowed_are_worked_on_at_once(app: FastAPI) -> None:
+    inside, all_inside = threading.Semaphore(0), threading.Barrier(3)
+
+    @app.get("/together")
+    def together() -> int:
+        """Ends when the test has seen two of them in here."""
+        inside.release()
+        all_inside.wait(PATIENCE)
+        return 1
+
+    server = WebServer(app, "127.0.0.1", 0, threads=2)
+    url = server.bind()
+    with running(server), ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(httpx.get, f"{url}/together", timeout=PATIENCE) for _ in range(4)]
+        for _ in range(2):
+            assert inside.acquire(timeout=PATIENCE)
+            assert inside.acquire(timeout=PATIENCE)
+            assert not inside.acquire(blocking=False)
+            all_inside.wait(PATIENCE)
+        assert [answer.result().status_code for answer in answers] == [200] * 4
 
 
 def test_a_port_that_is_taken_is_named_and_how_to_mend_it(app: FastAPI) -> None:

@@ -289,6 +289,8 @@ def _origin(session: Session, wanted: MentionFilter) -> tuple[FromClause, list[C
     if _needs_index(wanted):
         groups = _facets(wanted)
         if _on_sqlite(session):
+            # It keeps the lists of other brands out of the way.
+            groups = [[text_index.facet("brand", wanted.brand)], *groups]
             origin = CrossJoin(_FTS5, origin, _FTS5.c.rowid == labels.search_number)
             conditions.append(_FTS5.c.tokens.op("MATCH")(text_index.fts5_query(groups, wanted.text)))
             # Only numbers of those seconds need be looked at.
@@ -297,6 +299,8 @@ def _origin(session: Session, wanted: MentionFilter) -> tuple[FromClause, list[C
             if wanted.until is not None:
                 conditions.append(_FTS5.c.rowid < text_index.first_number(wanted.until) + text_index.SECOND)
         else:
+            # Without the brand's facet: beside the brand itself PostgreSQL would expect a thirtieth of what is found, and look at all
+            # of it (80 to 200 ms for a common word) instead of the newest.
             conditions.append(labels.tokens.op("@@")(text_index.tsquery(groups, wanted.text)))
     if wanted.stories:
         of_stories = select(told.mention_id).where(told.brand == wanted.brand, told.story.in_(wanted.stories))
@@ -321,9 +325,8 @@ def _needs_index(wanted: MentionFilter) -> bool:
 
 
 def _facets(wanted: MentionFilter) -> list[list[str]]:
-    """Groups of which one facet each must be there; the brand's keeps other brands' lists out of the way."""
+    """Groups of which one facet each must be there; an empty one asks for nothing."""
     return [
-        [text_index.facet("brand", wanted.brand)],
         [text_index.facet("source", source) for source in wanted.sources],
         [text_index.facet("source_kind", kind) for kind in wanted.source_kinds],
         [text_index.facet("language", language.lower()) for language in wanted.languages],
