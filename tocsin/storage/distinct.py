@@ -47,6 +47,8 @@ def count(packed: Iterable[bytes]) -> int:
         else:
             found = np.frombuffer(one, dtype=np.uint8, offset=1)
             registers = found.copy() if registers is None else np.maximum(registers, found, out=registers)
+    if registers is None and len(exact) == 1:
+        return len(exact[0]) // 8  # each of its authors is there once
     together = np.unique(np.frombuffer(b"".join(exact), dtype="<u8"))
     if registers is None:
         return len(together)
