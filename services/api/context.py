@@ -83,4 +83,9 @@ def context_of(request: Request) -> ApiContext:
     return context
 
 
-Context = Annotated[ApiContext, Depends(context_of)]
+async def _context(request: Request) -> ApiContext:
+    # A coroutine, so that it waits for no thread.
+    return context_of(request)
+
+
+Context = Annotated[ApiContext, Depends(_context)]

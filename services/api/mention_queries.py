@@ -26,7 +26,7 @@ Until = Annotated[
 ]
 
 
-def mention_filter(
+async def mention_filter(
     *,
     context: Context,
     principal: Reader,

@@ -40,7 +40,7 @@ class Period:
             raise wrong_time("there is no time so long before it") from error
 
 
-def period(*, context: Context, since: Since = None, until: Until = None) -> Period:
+async def period(*, context: Context, since: Since = None, until: Until = None) -> Period:
     """The period of a request, the last seven days by default. Raises the Problem that says what is wrong with it."""
     end = until or context.clock.now()
     try:
@@ -54,7 +54,7 @@ def period(*, context: Context, since: Since = None, until: Until = None) -> Per
     return Period(begin, end)
 
 
-def visible_brand(*, context: Context, principal: Reader, brand: Annotated[str, Path(max_length=100)]) -> str:
+async def visible_brand(*, context: Context, principal: Reader, brand: Annotated[str, Path(max_length=100)]) -> str:
     """The brand of a path. Raises the Problem of one that is not there or not for this principal."""
     if not context.sees(principal, brand):
         raise unknown_brand(brand)

@@ -1,11 +1,14 @@
 """What the principal may do, asked for by each route: `principal: Reader`, `principal: Actor`.
 
 The gate has recognised the principal before; a route that names neither is found by a test.
+
+These dependencies, and all others that wait for nothing, are coroutines: FastAPI runs a plain function on a thread of its pool, and a
+request would wait for its turn there as many times as it has dependencies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -20,16 +23,16 @@ _described = HTTPBearer(
 )
 
 
-def recognised(request: Request) -> Principal:
+async def recognised(request: Request) -> Principal:
     """Whoever asks, as the gate recognised them."""
     principal: Principal = request.state.principal
     return principal
 
 
-def requires(scope: Scope) -> Callable[..., Principal]:
+def requires(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     """A dependency that lets only those pass who may do `scope`, and hands on who it is."""
 
-    def permitted(
+    async def permitted(
         principal: Annotated[Principal, Depends(recognised)],
         _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_described)] = None,
     ) -> Principal:

@@ -103,11 +103,12 @@ def _figures(since: datetime, until: datetime, tally: Tally) -> Figures:
 def mentions_by_hour(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, int]:
     """Mentions of each counted hour (its start, UTC), from the baseline's memory; hours without any are left out."""
     rows = session.execute(
-        select(HourCountTable.hour, HourCountTable.counts).where(
+        # The one number, and not the counts by language and kind around it, of some hundreds of hours.
+        select(HourCountTable.hour, HourCountTable.counts["mentions"].as_integer()).where(
             HourCountTable.brand == brand, HourCountTable.hour >= since, HourCountTable.hour < until
         )
     )
-    return {row.hour: int(row.counts.get("mentions", 0)) for row in rows}
+    return {hour: mentions or 0 for hour, mentions in rows}
 
 
 def harmful(risk: float) -> Any:

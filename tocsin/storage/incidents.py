@@ -196,6 +196,21 @@ def open_main(session: Session, brand: str, *, lock: bool = False) -> Incident |
     return Incident.model_validate(details) if details is not None else None
 
 
+def open_mains(session: Session, brands: Collection[str]) -> dict[str, Incident]:
+    """The open main incidents of these brands, by brand; one without is left out."""
+    rows = session.execute(
+        select(IncidentBrandTable.brand, IncidentTable.details)
+        .join(IncidentBrandTable, IncidentBrandTable.incident_id == IncidentTable.id)
+        .where(
+            IncidentBrandTable.brand.in_(sorted(brands)),
+            IncidentBrandTable.open_main,
+            IncidentTable.main,
+            IncidentTable.state.in_(_OPEN),
+        )
+    )
+    return {brand: Incident.model_validate(details) for brand, details in rows}
+
+
 def find(session: Session, incident_id: UUID) -> Incident | None:
     """An incident by its id."""
     details = session.execute(select(IncidentTable.details).where(IncidentTable.id == incident_id)).scalar_one_or_none()

@@ -123,11 +123,11 @@ class PageReader:
         """Every brand that the principal may see, the one with most need first."""
         wanted = self.context.brand_ids(self.principal)
         statuses = {status.brand: status for status in brands.board(self.session, wanted)}
-        views = [self._brand(brand, statuses.get(brand), self._open_incident(brand)) for brand in wanted]
+        opened = incidents.open_mains(self.session, wanted)
+        views = [self._brand(brand, statuses.get(brand), self._shown(opened.get(brand))) for brand in wanted]
         return sorted(views, key=lambda view: view.rank)
 
-    def _open_incident(self, brand: str) -> Incident | None:
-        found = incidents.open_main(self.session, brand)
+    def _shown(self, found: Incident | None) -> Incident | None:
         return found if found is not None and sees_incident(self.principal, found) else None
 
     def incident_page(self, incident: Incident) -> BrandView:

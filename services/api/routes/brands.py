@@ -32,10 +32,11 @@ def list_brands(*, context: Context, principal: Reader) -> BrandList:
     with context.database.read() as session:
         board = {status.brand: status for status in brands.board(session, wanted)}
         complete = context.complete_up_to(session)
+        opened = incidents.open_mains(session, wanted)
         answers = []
         for brand in wanted:
             status = board.get(brand)
-            open_incident = incidents.open_main(session, brand)
+            open_incident = opened.get(brand)
             answers.append(
                 BrandAnswer(
                     id=brand,

@@ -64,7 +64,11 @@ def wording_of(request: Request) -> Wording:
     return wording(preferred_language(request.headers.get("accept-language", "")))
 
 
-Words = Annotated[Wording, Depends(wording_of)]
+async def _words(request: Request) -> Wording:
+    return wording_of(request)
+
+
+Words = Annotated[Wording, Depends(_words)]
 
 
 async def sent_form(request: Request) -> dict[str, str]:

@@ -29,7 +29,7 @@ RETRY_MILLISECONDS = 3000
 _PAGE = 200
 
 
-def _place(
+async def _place(
     context: Context,
     last_event_id: Annotated[
         str | None,
