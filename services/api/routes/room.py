@@ -42,8 +42,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 IfMatch = Annotated[
     str | None,
     Header(
-        pattern=r'^ *(\*|(W/)?"[0-9a-f]{32}") *$',
-        description="The ETag of the room that you looked at; 412 where anything in it has changed since.",
+        max_length=200,
+        description="The ETag of the room that you looked at; 412 where anything in it has changed since, or it is none of a room.",
         examples=['"9f86d081884c7d659a2feaa0c55ad015"'],
     ),
 ]

@@ -139,7 +139,7 @@ def test_a_command_for_a_room_that_has_changed_since_is_refused_where_it_says_wh
     assert state_of(lea, incident)["steps"][0]["state"] == "done"
     for tag in ("*", f"W/{done.headers['etag']}"):
         assert lea.client.post(path, json=finish, headers={**token, "If-Match": tag}).status_code == 200
-    assert lea.client.post(path, json=finish, headers={**token, "If-Match": "7"}).status_code == 422
+    assert lea.client.post(path, json=finish, headers={**token, "If-Match": "7"}).status_code == 412
 
 
 def test_a_false_alarm_is_closed_without_a_playbook(lea: Person, incident: uuid.UUID) -> None:
