@@ -5,16 +5,28 @@ Lengths are in characters. `version` is the one that the person looked at: of a 
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000, pattern=r"\S")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"\S")]
 OptionalLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Number = Annotated[int, Field(ge=1, le=100_000)]
 Language = Literal["fr", "en"]
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _a_day(value: Any) -> Any:
+    # Of a number pydantic would make the day so many seconds after 1970.
+    if not isinstance(value, str) or _DAY.fullmatch(value) is None:
+        raise ValueError("write a day like 2026-03-17")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_a_day)]
 
 
 def _names_itself(schema: dict[str, Any]) -> None:
@@ -175,7 +187,7 @@ class AddFollowUp(_Command):
     command: Literal["add_follow_up"] = "add_follow_up"
     text: Line
     owner: Line
-    due_on: date | None = None
+    due_on: Day | None = None
 
 
 class FinishFollowUp(_Command):
