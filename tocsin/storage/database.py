@@ -34,6 +34,8 @@ _POSTGRESQL_SETTINGS = {
     "idle_in_transaction_session_timeout": "60000",
     # A query over months is guessed to be costly: compiling it takes 0.2 s, and nearly all of it is never run.
     "jit": "off",
+    # A plan for any word and any month is a bad one for each (4.8 s instead of 6 ms for a search); planning takes 2 ms.
+    "plan_cache_mode": "force_custom_plan",
 }
 _READ_ONLY = "tocsin_read_only"
 _MERGED_PAGES = 500

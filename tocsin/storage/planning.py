@@ -1,19 +1,12 @@
-"""How searches are planned: SQLite is told in which order to join, PostgreSQL to look at the words themselves."""
+"""How searches are planned: SQLite is told in which order to join."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Join, text
+from sqlalchemy import Join
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
-
-
-def plan_anew(session: Session) -> None:
-    """Until the transaction ends: on PostgreSQL a plan for any word and any month is a bad one for each (4.8 s instead of 6 ms)."""
-    if session.get_bind().dialect.name != "sqlite":
-        session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
 
 
 class CrossJoin(Join):

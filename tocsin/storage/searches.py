@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 from tocsin.contracts.events import SentimentLabel
 from tocsin.storage import link_parts, text_index
 from tocsin.storage.figures import harmful, not_own
-from tocsin.storage.planning import CrossJoin, plan_anew
+from tocsin.storage.planning import CrossJoin
 from tocsin.storage.tables.figures import MentionStoryTable
 from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionState, MentionTable
 from tocsin.storage.text_queries import TextQuery
@@ -158,7 +158,6 @@ def find_mentions(
     indexed = _on_sqlite(session) and _needs_index(wanted)
     if indexed and sort in (Sort.NEWEST, Sort.OLDEST):
         return _find_in_order_of_numbers(session, wanted, limit=limit, sort=sort, after=after)
-    plan_anew(session)
     chosen = _chosen(session, wanted)
     if after is not None:
         chosen = chosen.where(_behind(after, sort))
@@ -177,7 +176,6 @@ def pages_are_cheap(session: Session, wanted: MentionFilter, sort: Sort) -> bool
 
 def identifiers_in_order(session: Session, wanted: MentionFilter, sort: Sort) -> Iterator[tuple[uuid.UUID, datetime]]:
     """Id and time of publication of everything that a search finds, in the order of `sort`; read a little at a time."""
-    plan_anew(session)
     labels = MentionBrandTable
     origin, conditions = _origin(session, wanted)
     if sort in (Sort.REACH, Sort.ENGAGEMENT):
