@@ -31,10 +31,14 @@ def digest(author: str) -> int:
 
 def pack(digests: Iterable[int]) -> bytes:
     """The authors of one hour, as they are kept."""
-    known = np.fromiter(set(digests), dtype=np.uint64)
-    if len(known) <= MOST_EXACT:
-        return _EXACT + np.sort(known).astype("<u8").tobytes()
-    return _ESTIMATED + _registers(known).tobytes()
+    return pack_sorted(np.sort(np.fromiter(set(digests), dtype=np.uint64)))
+
+
+def pack_sorted(digests: NDArray[np.uint64]) -> bytes:
+    """The same of digests that ascend, each there once."""
+    if len(digests) <= MOST_EXACT:
+        return _EXACT + digests.astype("<u8").tobytes()
+    return _ESTIMATED + _registers(digests).tobytes()
 
 
 def count(packed: Iterable[bytes]) -> int:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from tocsin.storage import distinct
 from tocsin.storage.base import plain
 from tocsin.storage.tables.figures import HourFiguresTable
 from tocsin.storage.tallies import NUMBERS, tally_hours
@@ -39,13 +38,12 @@ def replace(
             "hour": hour,
             "split": split,
             "value": value,
-            **dict(zip(NUMBERS, whole.numbers, strict=True)),
-            "authors": distinct.pack(whole.digests),
-            "slots": tally.slots_to_json(),
+            **dict(zip(NUMBERS, tally.numbers, strict=True)),
+            "authors": tally.authors,
+            "slots": tally.slots,
         }
         for hour in hours
         for (split, value), tally in counted.get(hour, {}).items()
-        for whole in (tally.whole(),)
     ]
     if written:
         session.execute(insert(plain(HourFiguresTable)), written)
