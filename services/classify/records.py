@@ -11,14 +11,7 @@ from services.classify.passages import Passage
 from tocsin.contracts.events import (
     ClassifiedMention,
     ExplainedWord,
-    Mention,
-    ModelName,
     Rating,
-    Risk,
-    RiskKind,
-    RiskKindScore,
-    Sentiment,
-    SentimentScores,
 )
 
 WORST_SHARE, BEST_SHARE = 0.4, 0.8
@@ -47,24 +40,26 @@ def classified_record(
     mention = passage.mention
     labels = labelled.labels
     sentiment = labels.sentiment if mention.text.strip() else sentiment_of_rating(mention.rating) or labels.sentiment
-    # Rounded, because four digits are more than any of these scores is sure of, and the records are many.
-    scores = SentimentScores(**{name: round(float(score), 4) for name, score in sentiment.items()})
-    label = max(sentiment, key=lambda name: sentiment[name])
-    return ClassifiedMention(
-        **{name: getattr(mention, name) for name in Mention.model_fields if name != "sentiment"},
-        mention_id=mention.id,
-        brand=passage.brand,
-        labels=labelled.quality,
-        relevance=round(weighed(float(labels.relevance), passage.odds), 4) if passage.has_query else 1.0,
-        sentiment=Sentiment.model_validate({"label": label, "scores": scores}),
-        risk=Risk(
-            score=round(float(labels.risk), 4),
-            kinds=tuple(
-                RiskKindScore(kind=RiskKind(kind), score=round(float(score), 4)) for kind, score in labels.kinds
-            ),
-        ),
-        toxicity=round(float(labels.toxicity), 4),
-        embedding=base64.b64encode(labels.embedding).decode(),
-        model=ModelName(name=classifier.name, revision=classifier.revision),
-        explanation=explanation,
+    # Rounded, because four digits are more than any of these scores is sure of, and the records are many. Checked all at once:
+    # part by part takes half as long again.
+    return ClassifiedMention.model_validate(
+        {
+            **vars(mention),
+            "mention_id": mention.id,
+            "brand": passage.brand,
+            "labels": labelled.quality,
+            "relevance": round(weighed(float(labels.relevance), passage.odds), 4) if passage.has_query else 1.0,
+            "sentiment": {
+                "label": max(sentiment, key=sentiment.__getitem__),
+                "scores": {name: round(float(score), 4) for name, score in sentiment.items()},
+            },
+            "risk": {
+                "score": round(float(labels.risk), 4),
+                "kinds": [{"kind": kind, "score": round(float(score), 4)} for kind, score in labels.kinds],
+            },
+            "toxicity": round(float(labels.toxicity), 4),
+            "embedding": base64.b64encode(labels.embedding).decode(),
+            "model": {"name": classifier.name, "revision": classifier.revision},
+            "explanation": explanation,
+        }
     )

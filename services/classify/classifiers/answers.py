@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from services.classify.classifiers.port import Labels
+
+_FAINTEST = 1e-30
+"""A vector whose largest component is smaller is one of zeros."""
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -16,17 +22,27 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return probabilities
 
 
-def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def shares(logits: Sequence[float], temperature: float) -> list[float]:
+    """Probabilities of one text's answers that exclude each other.
+
+    Plain numbers, as in `probability`: an array of so few takes longer to make than to count with.
+    """
+    largest = max(logits)
+    odds = [math.exp((logit - largest) / temperature) for logit in logits]
+    total = sum(odds)
+    return [each / total for each in odds]
+
+
+def probability(logit: float) -> float:
     """Probability of yes; never overflows."""
-    probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))
-    return probabilities
+    return 0.5 * (1 + math.tanh(0.5 * logit))
 
 
 def packed_embedding(vectors: NDArray[np.float32]) -> list[bytes]:
     """int8 bytes of each row of [rows, width], scaled so that the largest component is ±127: the cosine is kept."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
-    scaled = np.round(127 * vectors / np.maximum(largest, np.finfo(np.float32).tiny)).astype(np.int8)
-    return [row.tobytes() for row in scaled]
+    whole = np.rint(vectors * (127 / np.maximum(largest, _FAINTEST))).astype(np.int8)
+    return [row.tobytes() for row in whole]
 
 
 def empty_labels(width: int) -> Labels:

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from services.classify.batching import distinct, pack, restore
-from services.classify.classifiers.answers import empty_labels, packed_embedding, sigmoid, softmax
+from services.classify.classifiers.answers import empty_labels, packed_embedding, probability, shares
 from services.classify.classifiers.folder import NetworkFolder, read_folder
 from services.classify.classifiers.port import ClassifierUnavailableError, HarmfulRate, Labels, Thresholds
 from services.classify.classifiers.preparation import prepare
 
 _OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
-_SINGLE = ("risk", "toxicity", "relevance")
-"""Heads of one answer each."""
 
 
 class OnnxClassifier:
@@ -47,8 +45,6 @@ class OnnxClassifier:
         self._found = found
         self._budget = token_budget
         self._least = [found.thresholds.kinds[kind] for kind in found.kinds]
-        temperatures = [found.temperatures[head] for head in _SINGLE] + [found.temperatures["kinds"]] * len(found.kinds)
-        self._cooling: NDArray[np.float32] = np.array(temperatures, np.float32)
         _check_graph(folder, found, self._session, self._tokenizer)
 
     @property
@@ -81,39 +77,40 @@ class OnnxClassifier:
         return [answers[position] for position in positions]
 
     def _labels_of(self, texts: list[str]) -> list[Labels]:
-        if len(texts) == 1:  # the tokenizer's threads take longer to wake than one text does
-            ids = [self._tokenizer.encode(texts[0]).ids]
-        else:
-            ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        if len(texts) == 1:  # neither the tokenizer's threads nor what packs a batch are worth waking for one text
+            one = np.array([self._tokenizer.encode(texts[0]).ids], np.int64)
+            return self._read(self._session_for_one.run(_OUTPUTS, {"tokens": one}))
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         batches = pack([len(each) for each in ids], self._budget)
         return restore(batches, [self._read(self._pass([ids[i] for i in batch])) for batch in batches])
 
-    def _pass(self, ids: list[list[int]]) -> dict[str, NDArray[np.float32]]:
+    def _pass(self, ids: list[list[int]]) -> list[NDArray[np.float32]]:
         tokens = np.full((len(ids), max(map(len, ids))), self._found.pad, np.int64)
         for row, each in zip(tokens, ids, strict=True):
             row[: len(each)] = each
         session = self._session_for_one if len(ids) == 1 else self._session
-        answers = session.run(_OUTPUTS, {"tokens": tokens})
-        return dict(zip(_OUTPUTS, answers, strict=True))
+        answers: list[NDArray[np.float32]] = session.run(_OUTPUTS, {"tokens": tokens})
+        return answers
 
-    def _read(self, answers: dict[str, NDArray[np.float32]]) -> list[Labels]:
-        sentiment = softmax(answers["sentiment"] / self._found.temperatures["sentiment"]).tolist()
-        asked: NDArray[np.float32] = np.column_stack([*(answers[head] for head in _SINGLE), answers["kinds"]])
-        yes = sigmoid(asked / self._cooling).tolist()
-        embeddings = packed_embedding(answers["embedding"])
+    def _read(self, answers: list[NDArray[np.float32]]) -> list[Labels]:
+        found, temperatures = self._found, self._found.temperatures
+        risk, toxicity, relevance = (temperatures[head] for head in ("risk", "toxicity", "relevance"))
+        rows = zip(*(answer.tolist() for answer in answers[:-1]), packed_embedding(answers[-1]), strict=True)
         return [
             Labels(
-                sentiment=dict(zip(self._found.sentiments, sentiment[row], strict=True)),
-                risk=yes[row][0],
-                kinds=self._kinds_above(yes[row][len(_SINGLE) :]),
-                toxicity=yes[row][1],
-                relevance=yes[row][2],
-                embedding=embeddings[row],
+                sentiment=dict(zip(found.sentiments, shares(row[0], temperatures["sentiment"]), strict=True)),
+                risk=probability(row[1] / risk),
+                kinds=self._kinds_above(row[2]),
+                toxicity=probability(row[3] / toxicity),
+                relevance=probability(row[4] / relevance),
+                embedding=row[5],
             )
-            for row in range(len(embeddings))
+            for row in rows
         ]
 
-    def _kinds_above(self, scores: list[float]) -> tuple[tuple[str, float], ...]:
+    def _kinds_above(self, logits: list[float]) -> tuple[tuple[str, float], ...]:
+        temperature = self._found.temperatures["kinds"]
+        scores = [probability(logit / temperature) for logit in logits]
         above = [
             (kind, score)
             for kind, score, least in zip(self._found.kinds, scores, self._least, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.classify.classifiers.answers import packed_embedding, sigmoid, softmax
+from services.classify.classifiers.answers import packed_embedding, probability, shares, softmax
 
 
 def test_probabilities_sum_to_one_however_large_the_logits() -> None:
@@ -14,8 +14,14 @@ def test_probabilities_sum_to_one_however_large_the_logits() -> None:
     assert scores[0] == pytest.approx([1.0, 0.0, 0.0])
 
 
+def test_the_shares_of_one_text_are_those_of_the_batch() -> None:
+    logits = np.array([[1000.0, 0.0, -1000.0], [0.3, -1.2, 2.0]], np.float32)
+    for row, whole in zip(logits.tolist(), softmax(logits / np.float32(2)), strict=True):
+        assert shares(row, 2.0) == pytest.approx(whole.tolist())
+
+
 def test_a_logit_of_zero_is_one_half_and_extremes_do_not_overflow() -> None:
-    assert sigmoid(np.array([0.0, 1e6, -1e6], np.float32)).tolist() == [0.5, 1.0, 0.0]
+    assert [probability(logit) for logit in (0.0, 1e6, -1e6)] == [0.5, 1.0, 0.0]
 
 
 def test_a_packed_embedding_keeps_the_cosine() -> None:
