@@ -118,15 +118,15 @@ class Counting:
         known = {hour: block for hour, block in stored.items() if block is not None} | changed
         told, muted = self._tell_stories(session, brand, known, instant, mutes)
         known |= told
-        self._seen.write_blocks(session, brand, {hour: known[hour] for hour in {*changed, *told}}, since=first)
+        self._seen.write_blocks(session, brand, {hour: known[hour] for hour in {*changed, *told}})
         history = counts.history(session, brand, instant - self._memory, instant + _MOMENT)
-        quoted = first - _DAY, until + _HOUR
+        quoted, present = (first - _DAY, until + _HOUR), start_of_hour(instant)
         counted = Counted(
             blocks=known,
             history=[_hour_count(hour, numbers) for hour, numbers in history],
             quotes=lambda ids: {item: Quote(*said) for item, said in blocks.quotes(session, ids, quoted).items()},
             mutes=mutes,
-            version=hash(tuple(row for row in history if row[0] < start_of_hour(instant))),
+            version=hash(tuple(row for row in history if row[0] < present)),
         )
         return counted, muted
 

@@ -38,8 +38,13 @@ class Seen:
     def blocks(
         self, session: Session, brand: str, since: datetime, until: datetime
     ) -> dict[datetime, HourBlock | None]:
-        """The blocks of the hours that begin from `since` (included) to `until`; None for what must be built again."""
-        there = blocks.fingerprints(session, brand, since, until)
+        """The blocks of the hours that begin from `since` (included) to `until`; None for what must be built again.
+
+        Those of earlier hours are taken away: nobody needs them any more."""
+        written = blocks.fingerprints(session, brand, until)
+        there = {hour: fingerprint for hour, fingerprint in written.items() if hour >= since}
+        if len(there) < len(written):
+            blocks.forget(session, brand, since)
         found = {hour: self._blocks.get(fingerprint) for hour, fingerprint in there.items()}
         unseen = [hour for hour, block in found.items() if block is None]
         if unseen:
@@ -49,12 +54,10 @@ class Seen:
                 self._keep(there[hour], block)
         return found
 
-    def write_blocks(
-        self, session: Session, brand: str, changed: Mapping[datetime, HourBlock], *, since: datetime
-    ) -> None:
-        """Write these, and forget the blocks of the hours before `since`."""
+    def write_blocks(self, session: Session, brand: str, changed: Mapping[datetime, HourBlock]) -> None:
+        """Write these blocks."""
         written = {hour: dump_block(block) for hour, block in changed.items()}
-        blocks.save(session, brand, written, since=since)
+        blocks.save(session, brand, written)
         for hour, data in written.items():
             self._keep(data[: blocks.FINGERPRINT], changed[hour])
 

@@ -36,13 +36,11 @@ class TellingRow(NamedTuple):
     embedding: bytes | None
 
 
-def fingerprints(session: Session, brand: str, since: datetime, until: datetime) -> dict[datetime, bytes]:
-    """How the blocks of the hours begin that begin from `since` (included) to `until`: ten thousand mentions are a megabyte."""
+def fingerprints(session: Session, brand: str, until: datetime) -> dict[datetime, bytes]:
+    """How the blocks of the hours begin that begin before `until`: ten thousand mentions are a megabyte."""
     table = HourBlockTable.__table__.c
     rows = session.connection().execute(
-        select(table.hour, func.substr(table.data, 1, FINGERPRINT)).where(
-            table.brand == brand, table.hour >= since, table.hour < until
-        )
+        select(table.hour, func.substr(table.data, 1, FINGERPRINT)).where(table.brand == brand, table.hour < until)
     )
     return {row[0]: bytes(row[1]) for row in rows}
 
@@ -57,8 +55,8 @@ def load(session: Session, brand: str, hours: Collection[datetime]) -> dict[date
     return {row.hour: row.data for row in rows}
 
 
-def save(session: Session, brand: str, blocks: Mapping[datetime, bytes], *, since: datetime) -> None:
-    """Write these blocks, and forget those of the hours before `since`."""
+def save(session: Session, brand: str, blocks: Mapping[datetime, bytes]) -> None:
+    """Write these blocks."""
     rows = [{"brand": brand, "hour": hour, "data": data} for hour, data in sorted(blocks.items())]
     if rows:
         statement = upsert(session, HourBlockTable)
@@ -68,11 +66,15 @@ def save(session: Session, brand: str, blocks: Mapping[datetime, bytes], *, sinc
             ),
             rows,
         )
-        session.execute(
-            delete(HourBlockTable)
-            .where(HourBlockTable.brand == brand, HourBlockTable.hour < since)
-            .execution_options(synchronize_session=False)
-        )
+
+
+def forget(session: Session, brand: str, before: datetime) -> None:
+    """Take away the blocks of the hours before this one."""
+    session.execute(
+        delete(HourBlockTable)
+        .where(HourBlockTable.brand == brand, HourBlockTable.hour < before)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def book_fingerprint(session: Session, brand: str) -> bytes | None:

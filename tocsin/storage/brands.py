@@ -67,15 +67,17 @@ def claim_due(session: Session, owner: str, *, now: datetime, length: timedelta,
 
 def lock(session: Session, brand: str, *, now: datetime) -> BrandStatus:
     """The brand's status, locked until the transaction ends; a brand without a row gets one that is due now."""
-    ensure(session, [brand], due_at=now)
-    return _status(
-        session.execute(
-            select(BrandStateTable)
-            .where(BrandStateTable.brand == brand)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        ).scalar_one()
+    locked = (
+        select(BrandStateTable)
+        .where(BrandStateTable.brand == brand)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    row = session.execute(locked).scalar_one_or_none()
+    if row is None:
+        ensure(session, [brand], due_at=now)
+        row = session.execute(locked).scalar_one()
+    return _status(row)
 
 
 def save(

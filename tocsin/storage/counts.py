@@ -104,19 +104,18 @@ def recount(
 ) -> list[datetime]:
     """Count the dirty hours of a brand again from its rows, for detection and for figures; returns these hours.
 
-    The brand is locked, so that two evaluators never write an older count over a newer one. Marks are read before the rows
-    and only those that were read are taken away: what a handler is just committing keeps its own mark. `locked`: who calls has
-    locked the brand already.
+    The brand is locked, so that two evaluators never write an older count over a newer one. Marks are taken away before the rows
+    are read, in the same transaction: what a handler is just committing keeps its own mark. `locked`: who calls has locked the
+    brand already.
 
     Mentions published before `kept_since` go by retention, and the figures of their hours stay: such an hour is written only where
     there is now more in it than was counted (an import), never where there is less.
     """
     if not locked:
         brands.lock(session, brand, now=now)
-    marks = session.execute(select(DirtyHourTable.id, DirtyHourTable.hour).where(DirtyHourTable.brand == brand)).all()
-    if not marks:
-        return []
-    hours = sorted({mark.hour for mark in marks})
+    marks = DirtyHourTable.__table__
+    taken = delete(plain(DirtyHourTable)).where(marks.c.brand == brand).returning(marks.c.hour)
+    hours = sorted(set(session.connection().execute(taken).scalars()))
     for first, last in runs(hours):
         rows = observations(session, brand, first, last + HOUR)
         again, counted = [hour for hour in hours if first <= hour <= last], count(rows)
@@ -125,14 +124,6 @@ def recount(
             again = [hour for hour in again if _mentions(counted.get(hour)) >= more.get(hour, 0)]
         _replace(session, brand, again, counted)
         hour_figures.replace(session, brand, again, rows, thresholds)
-    seen = sorted(mark.id for mark in marks)
-    # In pieces: a database takes so many parameters and no more.
-    for start in range(0, len(seen), 1000):
-        session.execute(
-            delete(DirtyHourTable)
-            .where(DirtyHourTable.id.in_(seen[start : start + 1000]))
-            .execution_options(synchronize_session=False)
-        )
     return hours
 
 

@@ -51,7 +51,7 @@ def statements(session: Session) -> Iterator[list[str]]:
 def test_an_hour_that_this_process_wrote_is_not_read_again(database: Database) -> None:
     seen, written = Seen(), {NOON: hour_of("ann", "bob"), NOON + HOUR: hour_of("cem")}
     with database.unit_of_work() as session:
-        seen.write_blocks(session, "acme", written, since=NOON)
+        seen.write_blocks(session, "acme", written)
     with database.unit_of_work() as session, statements(session) as sent:
         assert as_read(session, seen) == {hour: dump_block(block) for hour, block in written.items()}
         assert len(sent) == 1
@@ -60,20 +60,30 @@ def test_an_hour_that_this_process_wrote_is_not_read_again(database: Database) -
 def test_an_hour_that_another_process_wrote_is_read(database: Database) -> None:
     seen, more = Seen(), hour_of("ann", "bob")
     with database.unit_of_work() as session:
-        seen.write_blocks(session, "acme", {NOON: hour_of("ann")}, since=NOON)
+        seen.write_blocks(session, "acme", {NOON: hour_of("ann")})
     with database.unit_of_work() as session:
-        Seen().write_blocks(session, "acme", {NOON: more}, since=NOON)
+        Seen().write_blocks(session, "acme", {NOON: more})
     with database.unit_of_work() as session:
         assert as_read(session, seen) == {NOON: dump_block(more)}
+
+
+def test_an_hour_that_no_window_reaches_any_more_is_taken_away(database: Database) -> None:
+    seen, written = Seen(), {NOON: hour_of("ann"), NOON + HOUR: hour_of("bob")}
+    with database.unit_of_work() as session:
+        seen.write_blocks(session, "acme", written)
+        seen.write_blocks(session, "other", written)
+        assert set(seen.blocks(session, "acme", NOON + HOUR, LATER)) == {NOON + HOUR}
+        assert set(seen.blocks(session, "acme", NOON, LATER)) == {NOON + HOUR}
+        assert set(seen.blocks(session, "other", NOON, LATER)) == set(written)
 
 
 def test_what_was_rolled_back_is_not_taken_for_what_is_written(database: Database) -> None:
     seen, settings, before = Seen(), StorySettings(), hour_of("ann")
     with database.unit_of_work() as session:
-        seen.write_blocks(session, "acme", {NOON: before}, since=NOON)
+        seen.write_blocks(session, "acme", {NOON: before})
         seen.write_book(session, "acme", StoryBook(settings))
     with suppress(RuntimeError), database.unit_of_work() as session:
-        seen.write_blocks(session, "acme", {NOON: hour_of("ann", "bob")}, since=NOON)
+        seen.write_blocks(session, "acme", {NOON: hour_of("ann", "bob")})
         book = seen.book(session, "acme", settings)
         book.assign([Telling("m1", NOON, "The jars break in the oven", "one")])
         seen.write_book(session, "acme", book)
@@ -107,7 +117,7 @@ def test_what_is_kept_is_bounded(database: Database) -> None:
     seen = Seen(most_mentions=3, most_books=1)
     written = {NOON + place * HOUR: hour_of(f"a{place}", f"b{place}") for place in range(3)}
     with database.unit_of_work() as session:
-        seen.write_blocks(session, "acme", written, since=NOON)
+        seen.write_blocks(session, "acme", written)
         with statements(session) as sent:
             assert as_read(session, seen) == {hour: dump_block(block) for hour, block in written.items()}
             assert len(sent) == 2, "two of three hours were forgotten, and are read together"
