@@ -34,6 +34,7 @@ def card(metrics: dict[str, Any], config: dict[str, Any], permissive: dict[str, 
         config=config,
         languages=by_language(metrics, permissive),
         sets=sets(),
+        beside=beside(metrics, permissive),
         crossed=_games(metrics["at_the_fitting"].get("review_bombing_by_a_head_that_saw_the_other_game", {})),
         bombed=_games(metrics["review_bombing_auroc"]),
         held_out=held_out(metrics["auroc_on_held_out_parts"]),
@@ -65,6 +66,36 @@ def sets() -> str:
     """What went in, and under which licence."""
     rows = [[s.title, s.used_for, s.licence, "yes" if s.permissive else "no"] for s in SOURCES]
     return table(["set", "used for", "licence", "in `--permissive`"], rows)
+
+
+COMPARED = (
+    ("sentiment: macro-F1, mean of eight languages", ("sentiment_macro_f1", "mean"), ".1f"),
+    ("posts about Deutsche Bahn: macro-F1", ("brand_posts_held_out", "macro_f1"), ".1f"),
+    ("airlines: accuracy of sentiment", ("streams", "airlines", "sentiment_accuracy"), ".3f"),
+    ("risk on complaints held out: AUROC", ("auroc_on_held_out_parts", "risk", "complaints"), ".3f"),
+    ("relevance on posts held out (Deutsche Bahn): AUROC", ("auroc_on_held_out_parts", "relevance", "germeval"), ".3f"),
+    ("offensive, TweetEval: AUROC", ("toxicity_auroc", "tweeteval_offensive_validation"), ".3f"),
+    ("toxic French, MLMA: AUROC", ("toxicity_auroc", "mlma_french_held_out"), ".3f"),
+    ("kinds on our examples: macro-F1", ("hand_written", "kinds", "macro_f1"), ".3f"),
+    ("stories: AUROC", ("hand_written", "stories", "auroc"), ".3f"),
+)
+"""What the card tells of the permissive training beside the shipped one: a name, its place in metrics.json, how it is written."""
+
+
+def beside(metrics: dict[str, Any], permissive: dict[str, Any] | None) -> str:
+    """The permissive training's figures beside those of the shipped one, and how long it had."""
+    if permissive is None:
+        return "The permissive training was not run."
+
+    def at(figures: dict[str, Any], place: tuple[str, ...]) -> Any:
+        for name in place:
+            figures = figures[name]
+        return figures
+
+    rows = [[name, *(f"{at(each, place):{form}}" for each in (metrics, permissive))] for name, place, form in COMPARED]
+    had = permissive["training"]
+    told = f"The permissive training had {had['step']:,} steps in {had['minutes']:.0f} minutes, and begins at the backbone; "
+    return told + "the shipped weights come from several runs.\n\n" + table(["", "shipped", "permissive"], rows)
 
 
 def held_out(figures: dict[str, Any]) -> str:
