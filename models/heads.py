@@ -30,6 +30,7 @@ from models.data import Example
 from models.network import mean_of_tokens
 from models.prototypes import KINDS, Prototype
 from models.sets import TOXICITY_SETS
+from models.wide import balanced, own_bias
 
 
 def looked_at(depth: int) -> tuple[int, ...]:
@@ -137,12 +138,12 @@ def risk_rows(examples: Sequence[Example], per_set: int, random: np.random.Gener
     return chosen
 
 
-def toxicity_rows(examples: Sequence[Example], random: np.random.Generator, per_set: int = 800) -> list[Example]:
-    """The training examples that the toxicity head is fitted on: so many of a set, twice as many of the first two."""
+def toxicity_rows(examples: Sequence[Example], random: np.random.Generator, per_set: int = 1500) -> list[Example]:
+    """The training examples that the toxicity head is fitted on: all of the first two sets, so many of each other one."""
     chosen: list[Example] = []
     for number, (name, *_) in enumerate(TOXICITY_SETS):
         rows = [e for e in examples if e.source == name and e.toxicity is not None and not e.held_out]
-        chosen += [rows[n] for n in random.permutation(len(rows))[: per_set * (2 if number < 2 else 1)]]
+        chosen += rows if number < 2 else [rows[n] for n in random.permutation(len(rows))[:per_set]]
     return chosen
 
 
@@ -196,16 +197,9 @@ def fit_risk(
 
 def fit_toxicity(features: Matrix, rows: Sequence[Example], strength: float = 0.0005) -> Linear:
     """Logistic regression on labelled rows, each set with a bias of its own; the bias that ships is their mean."""
-    names = sorted({row.source for row in rows})
-    places = np.array([names.index(row.source) for row in rows])
-    own = np.eye(len(names), dtype=np.float32)[places] * _OWN_BIAS
-    labels = np.array([float(row.toxicity or 0.0) for row in rows])
-    weights = np.ones(len(rows))
-    for place in range(len(names)):
-        for label in (0.0, 1.0):
-            inside = (places == place) & (labels == label)
-            weights[inside] = 0.5 * (places == place).sum() / max(inside.sum(), 1)
-    fitted = _logistic(features, labels, weights, strength, own)
+    sources = [row.source for row in rows]
+    labels = np.array([int(row.toxicity or 0) for row in rows])
+    fitted = _logistic(features, labels, balanced(sources, labels), strength, own_bias(sources) * _OWN_BIAS)
     width = features.shape[1]
     mean = float(fitted.weights[0, width:].mean()) * _OWN_BIAS
     return Linear(fitted.weights[:, :width].copy(), fitted.bias + np.float32(mean))

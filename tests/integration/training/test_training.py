@@ -14,7 +14,7 @@ from tests.requirements import require_training
 require_training()
 
 
-from models import average, evaluate, export, make, train, wide
+from models import average, evaluate, export, make, refit, train, wide
 from models.batches import encode
 from models.calibration import raw_outputs
 from models.data import training, validation
@@ -69,10 +69,29 @@ def test_the_shipped_graph_read_back_gives_its_own_answers(workshop: Workshop) -
     ids = encode(tokenizer, texts)
     again = train.sentiment_scores(shipped_network(workshop.folder / "model.onnx"), ids)
     before = train.sentiment_scores(network, ids)
-    beside = wide.WEIGHT * wide.scores(wide.fit_wide(tokenizer, training(workshop.data)), ids)
+    beside = (wide.WEIGHTS * wide.scores(wide.fit_wide(tokenizer, training(workshop.data)), ids))[:, :-1]
     served = raw_outputs(workshop.folder, texts, 1)["sentiment"]
     assert np.abs(again + beside - served).mean() < 0.1 * np.abs(served).mean()
     assert np.abs(again - before).mean() < 0.1 * np.abs(before).mean()
+
+
+def test_a_toxicity_head_fitted_anew_leaves_everything_else_as_it_is(workshop: Workshop, tmp_path: Path) -> None:
+    folders = [
+        "--start",
+        str(workshop.folder),
+        "--work-folder",
+        str(tmp_path / "work"),
+        "--folder",
+        str(tmp_path / "new"),
+    ]
+    refit.run(refit.arguments([str(workshop.data), *folders]))
+    texts = ["banner lovely dovol", "banner awful dovol"]
+    before = [OnnxClassifier(workshop.folder, threads=1).classify([text])[0] for text in texts]
+    after = [OnnxClassifier(tmp_path / "new", threads=1).classify([text])[0] for text in texts]
+    for old, new in zip(before, after, strict=True):
+        assert new.sentiment == pytest.approx(old.sentiment, abs=1e-3)
+        assert (new.risk, new.relevance) == pytest.approx((old.risk, old.relevance), abs=1e-3)
+    assert after[1].toxicity > after[0].toxicity
 
 
 def test_a_training_goes_on_from_the_model_that_ships(workshop: Workshop, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Puts a toxicity head that is fitted anew into the model that ships, and leaves everything else as it is.
+
+`python -m models.refit DATA --work-folder WORK --folder CANDIDATE`: the encoder and the other heads of `models/tocsin-e5` are read
+back and written again (the int8 weights come out the same), toxicity is fitted on the shipped encoder's features and on runs of
+pieces, and of the calibration only what is toxicity's is made anew. Then measure CANDIDATE with `models/evaluate.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from models.calibration import calibrate
+from models.data import training, validation
+from models.export import NAME, write_graph
+from models.exported import OUTPUTS
+from models.fitting import Trained
+from models.heads import Linear, features_of, fit_toxicity, toxicity_rows
+from models.start import shipped_network, shipped_weights
+from models.wide import WEIGHTS
+from models.wide import fit_toxicity as fit_toxicity_table
+from services.classify.classifiers.folder import revision_of
+
+CALIBRATED = ("temperatures", "thresholds", "harmful_rates")
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, read."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--start", type=Path, default=Path(__file__).parent / NAME, help="the folder that is read")
+    parser.add_argument("--work-folder", type=Path, required=True, help="for the graph before it is int8")
+    parser.add_argument("--folder", type=Path, required=True, help="what is written")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args(argv)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Read, fit, write."""
+    torch.set_num_threads(chosen.threads)
+    for folder in (chosen.work_folder, chosen.folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    weights, network = shipped_weights(chosen.start / "model.onnx"), shipped_network(chosen.start / "model.onnx")
+    tokenizer = Tokenizer.from_file(str(chosen.start / "tokenizer.json"))
+    tokenizer.no_padding()
+    heads = {name: Linear(weights[f"outputs.{name}.weight"], weights[f"outputs.{name}.bias"]) for name in OUTPUTS}
+    examples = training(chosen.data)
+    rows = toxicity_rows(examples, np.random.default_rng(0))
+    heads["toxicity"] = fit_toxicity(features_of(network.backbone, tokenizer, [row.text for row in rows]), rows)
+    sentiment = weights["wide"][:, :3] / WEIGHTS[:3]
+    table = np.concatenate([sentiment, fit_toxicity_table(tokenizer, examples)], axis=1)
+    trained = Trained(network, network.backbone, tokenizer)
+    write_graph(trained, heads, table, chosen.work_folder, chosen.folder / "model.onnx")
+    shutil.copyfile(chosen.start / "tokenizer.json", chosen.folder / "tokenizer.json")
+    config = json.loads((chosen.start / "config.json").read_text(encoding="utf-8"))
+    made = calibrate(chosen.folder, examples, validation(chosen.data), chosen.threads)
+    for part in ("temperatures", "thresholds"):
+        config[part]["toxicity"] = made[part]["toxicity"]
+    config["revision"] = revision_of(chosen.folder, {name: config[name] for name in CALIBRATED})
+    (chosen.folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    known = json.loads((chosen.start / "metrics.json").read_text(encoding="utf-8"))["at_the_fitting"]
+    (chosen.work_folder / "findings.json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(arguments(sys.argv[1:]))
