@@ -161,7 +161,7 @@ class Counting:
             return {}, []
         book = self._seen.book(session, brand, self._settings_of(brand).stories)
         published = min(new), max(new) + _HOUR
-        rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids], published=published)
+        rows = blocks.tellings(session, brand, [item for ids in new.values() for item in ids], published)
         given = book.assign(Telling(*row) for row in rows)
         self._seen.write_book(session, brand, book)
         # As the evidence names them; so people find the mentions of a story.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tocsin.storage.base import upsert
@@ -24,6 +25,7 @@ FINGERPRINT = 40
 
 
 Published = tuple[datetime, datetime]
+EVER: Published = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 
 
 class TellingRow(NamedTuple):
@@ -98,29 +100,34 @@ def save_book(session: Session, brand: str, data: bytes) -> None:
     )
 
 
-def tellings(
-    session: Session, brand: str, identifiers: Iterable[str], *, published: Published | None = None
-) -> list[TellingRow]:
+def tellings(session: Session, brand: str, identifiers: Iterable[str], published: Published = EVER) -> list[TellingRow]:
     """What these mentions of a brand are grouped by; those that are gone are left out.
 
-    `published`: from when (included) until when (excluded) all of them were, if that is known: it spares PostgreSQL the other months.
+    `published`: from when (included) until when (excluded) all of them were, if that is known: it spares PostgreSQL the other
+    months.
     """
     found = []
-    months = [] if published is None else _between(MentionBrandTable.published_at, published)
     for chunk in _chunks(identifiers):
-        rows = session.execute(
-            select(
-                MentionBrandTable.mention_id,
-                MentionBrandTable.published_at,
-                func.substr(func.coalesce(MentionTable.text, ""), 1, OPENING),
-                MentionTable.copy_key,
-                MentionBrandTable.embedding,
-            )
-            .join(MentionTable, LABELS_OF_MENTION)
-            .where(MentionBrandTable.brand == brand, MentionBrandTable.mention_id.in_(chunk), *months)
-        )
+        rows = session.execute(_tellings(), {"brand": brand, "ids": chunk, **_between(published)})
         found += [TellingRow(str(row[0]), *row[1:]) for row in rows.all()]
     return found
+
+
+@cache
+def _tellings() -> Select[Any]:
+    """Made once, as `tocsin.storage.counts` does."""
+    labels = MentionBrandTable
+    return (
+        select(
+            labels.mention_id,
+            labels.published_at,
+            func.substr(func.coalesce(MentionTable.text, ""), 1, OPENING),
+            MentionTable.copy_key,
+            labels.embedding,
+        )
+        .join(MentionTable, LABELS_OF_MENTION)
+        .where(labels.brand == bindparam("brand"), labels.mention_id.in_(_IDS), *_within(labels.published_at))
+    )
 
 
 def quotes(session: Session, identifiers: Sequence[str], published: Published) -> dict[str, tuple[str, str | None]]:
@@ -130,19 +137,29 @@ def quotes(session: Session, identifiers: Sequence[str], published: Published) -
     """
     found: dict[str, tuple[str, str | None]] = {}
     for chunk in _chunks(identifiers):
-        rows = session.execute(
-            select(
-                MentionTable.id,
-                func.substr(func.coalesce(MentionTable.text, MentionTable.crisis_words), 1, OPENING),
-                func.coalesce(MentionTable.author_name, MentionTable.author_id),
-            ).where(MentionTable.id.in_(chunk), *_between(MentionTable.published_at, published))
-        )
+        rows = session.execute(_quotes(), {"ids": chunk, **_between(published)})
         found.update((str(row[0]), (row[1], row[2])) for row in rows.all())
     return found
 
 
-def _between(column: InstrumentedAttribute[datetime], published: Published) -> list[ColumnElement[bool]]:
-    return [column >= published[0], column < published[1]]
+@cache
+def _quotes() -> Select[Any]:
+    return select(
+        MentionTable.id,
+        func.substr(func.coalesce(MentionTable.text, MentionTable.crisis_words), 1, OPENING),
+        func.coalesce(MentionTable.author_name, MentionTable.author_id),
+    ).where(MentionTable.id.in_(_IDS), *_within(MentionTable.published_at))
+
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+
+
+def _within(column: InstrumentedAttribute[datetime]) -> list[ColumnElement[bool]]:
+    return [column >= bindparam("since"), column < bindparam("until")]
+
+
+def _between(published: Published) -> dict[str, datetime]:
+    return {"since": published[0], "until": published[1]}
 
 
 def _chunks(identifiers: Iterable[str]) -> Iterable[list[uuid.UUID]]:

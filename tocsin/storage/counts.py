@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, or_, select, type_coerce
+from sqlalchemy import Select, Text, bindparam, cast, delete, func, insert, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from tocsin.storage import brands, hour_figures
@@ -138,11 +139,20 @@ def _mentions(counted: Mapping[str, Any] | None) -> int:
 
 def observations(session: Session, brand: str, since: datetime, until: datetime) -> list[ObservedRow]:
     """The mentions of a brand that are in its counts, from `since` (included) to `until`, in order of time; own posts too."""
+    statement = _observations(session.get_bind().dialect.name)
+    rows = session.connection().execute(statement, {"brand": brand, "since": since, "until": until})
+    return [ObservedRow._make((_dashed(row[0]), *row[1:5], kinds_from(row[5]), *row[6:])) for row in rows.all()]
+
+
+@cache
+def _observations(dialect: str) -> Select[Any]:
+    """Made once: to put it together anew takes half as long as PostgreSQL takes to answer it."""
     # Plain columns of plain tables, and ids as text: entities and UUID objects would take longer than the query.
     link, mention = MentionBrandTable.__table__.c, MentionTable.__table__.c
-    rows = session.connection().execute(
+    return (
         select(
-            _as_text(session, link.mention_id),
+            # SQLite holds it as 32 digits already.
+            type_coerce(link.mention_id, Text) if dialect == "sqlite" else cast(link.mention_id, Text),
             link.published_at,
             mention.author_key,
             link.sentiment,
@@ -165,10 +175,14 @@ def observations(session: Session, brand: str, since: datetime, until: datetime)
             func.coalesce(mention.likes, mention.reposts, mention.replies).is_not(None),
         )
         .select_from(MentionBrandTable.__table__.join(MentionTable.__table__, LABELS_OF_MENTION))
-        .where(link.brand == brand, link.published_at >= since, link.published_at < until, link.in_counts)
+        .where(
+            link.brand == bindparam("brand"),
+            link.published_at >= bindparam("since"),
+            link.published_at < bindparam("until"),
+            link.in_counts,
+        )
         .order_by(link.published_at, link.mention_id)
     )
-    return [ObservedRow._make((_dashed(row[0]), *row[1:5], kinds_from(row[5]), *row[6:])) for row in rows.all()]
 
 
 def history(session: Session, brand: str, since: datetime, until: datetime) -> list[tuple[datetime, str]]:
@@ -183,11 +197,6 @@ def history(session: Session, brand: str, since: datetime, until: datetime) -> l
         .order_by(table.hour)
     )
     return [(row[0], row[1]) for row in rows.all()]
-
-
-def _as_text(session: Session, identifier: ColumnElement[Any]) -> ColumnElement[str]:
-    # SQLite holds it as 32 digits already.
-    return type_coerce(identifier, Text) if session.get_bind().dialect.name == "sqlite" else cast(identifier, Text)
 
 
 def _dashed(identifier: str) -> str:
