@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TextIO
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -165,6 +166,8 @@ def components(given: Surroundings, *, output: TextIO | None = None) -> list[Com
             complete_up_to=complete_up_to,
             health=health,
             journal=ErasureJournal(given.environment.home / JOURNAL),
+            zones={brand.id: ZoneInfo(brand.time_zone) for brand in configuration.brands},
+            thresholds=thresholds,
         ),
     ]
 

@@ -1,10 +1,14 @@
-"""Upkeep: what has outlived its use goes from the database, a little at a time, in one process at a time."""
+"""Upkeep: what has outlived its use goes from the database, and days that are over are added up.
+
+A little at a time, in one process at a time.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -13,9 +17,21 @@ from tocsin.clock import Clock
 from tocsin.contracts.settings.services import RetentionSettings
 from tocsin.observability.health import Health
 from tocsin.observability.logs import logger
-from tocsin.storage import callbacks, erasures, leases, legal_holds, links, mentions, outbox, partitions
+from tocsin.storage import (
+    adding_up,
+    brands,
+    callbacks,
+    erasures,
+    leases,
+    legal_holds,
+    links,
+    mentions,
+    outbox,
+    partitions,
+)
 from tocsin.storage.database import Database
 from tocsin.storage.erasures import ErasureJournal
+from tocsin.storage.thresholds import Thresholds
 
 _log = logger(__name__)
 
@@ -23,14 +39,18 @@ LEASE = "upkeep"
 EVERY = timedelta(minutes=5)
 AT_ONCE = 1000
 """Mentions that are deleted in one transaction, so that nobody waits long."""
+DAYS_AT_A_TURN = 300
+"""Days of brands that are added up before all else gets its turn again: some seconds, where years of history are new."""
 _NEXT_MONTH = timedelta(days=28)
 """A month is there before its first mention, so that no writer has to make it."""
+_NONE: Mapping[str, ZoneInfo] = {}
+_USUAL = Thresholds()
 LINKS_KEPT = timedelta(days=30)
 """So long after it has expired a link still says that it has, and not that there is none."""
 
 
 class Upkeep:
-    """Forgets tombstones that the stream has passed, mentions past their retention, and old published events."""
+    """Forgets tombstones that the stream has passed, mentions past their retention, and old published events; adds up days."""
 
     name = "upkeep"
 
@@ -44,8 +64,15 @@ class Upkeep:
         complete_up_to: Callable[[Session], datetime | None],
         health: Health,
         journal: ErasureJournal | None = None,
+        zones: Mapping[str, ZoneInfo] = _NONE,
+        thresholds: Thresholds = _USUAL,
     ) -> None:
-        """`owner` is unique to the process; `journal` has what was erased, also before a backup was restored."""
+        """`owner` is unique to the process; `journal` has what was erased, also before a backup was restored.
+
+        `zones` are those of the brands whose days are added up; `thresholds` the network's.
+        """
+        self._zones = zones
+        self._thresholds = thresholds
         self._journal = journal
         self._database = database
         self._clock = clock
@@ -80,9 +107,24 @@ class Upkeep:
             callbacks.forget(session, now - LINKS_KEPT)
         if erased_again:
             self._database.forget_traces()
+        days = self._add_up_days(now, stop)
         months, old = self._forget_mentions(now - self._retention.mentions, stop)
-        if tombstones or events or months or old:
-            _log.info("cleaned up", tombstones=tombstones, events=events, months=months, mentions=old)
+        if tombstones or events or months or old or days:
+            _log.info("cleaned up", tombstones=tombstones, events=events, months=months, mentions=old, days=days)
+
+    def _add_up_days(self, now: datetime, stop: threading.Event) -> int:
+        """Add up days that are over, for timelines of months; returns how many. What is left waits for the next time."""
+        added = 0
+        for brand, zone in self._zones.items():
+            with self._database.read() as session:
+                missing = adding_up.missing_days(session, brand, zone, now)
+            for day in missing:
+                if stop.is_set() or added >= DAYS_AT_A_TURN:
+                    return added
+                with self._database.unit_of_work() as session:
+                    brands.lock(session, brand, now=now)
+                    added += adding_up.add_up(session, brand, day, self._thresholds)
+        return added
 
     def _forget_mentions(self, before: datetime, stop: threading.Event) -> tuple[int, int]:
         """Forget what was published before an instant; returns how many months were dropped, and how many identities deleted.

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import insert, text
@@ -28,12 +29,15 @@ from tocsin.clock import ManualClock
 from tocsin.config import Configuration
 from tocsin.contracts.incidents import Incident, Level, Verdict
 from tocsin.contracts.settings.detection import DetectionSettings
-from tocsin.storage import counts, incidents, partitions, text_index
+from tocsin.storage import adding_up, counts, incidents, partitions, text_index
 from tocsin.storage.database import Database
 from tocsin.storage.tables.mentions import MentionBrandTable, MentionIdentityTable, MentionTable
+from tocsin.storage.thresholds import Thresholds
 
 DAYS = 430
 """Fifteen calendar months or sixteen, so PostgreSQL has as many partitions."""
+ZONE = ZoneInfo("Europe/Paris")
+"""Of every brand."""
 BRANDS = tuple(f"brand{number}" for number in range(20))
 COMMON, RARE = "terve", "zanotol"
 """A word of every tenth text, and one of every twenty thousandth."""
@@ -100,7 +104,7 @@ def multiply(database: Database, copy: int) -> None:
 
 
 def count(database: Database, *, now: datetime) -> None:
-    """Count every hour, as the evaluator does, then let the database learn what its tables hold."""
+    """Count every hour as the evaluator does, add up the days as the upkeep does, then let the database learn what its tables hold."""
     counting = Counting(DetectionSettings(), HarmfulRates(), ManualClock(now))
     begun = time.monotonic()
     for brand in BRANDS:
@@ -110,6 +114,11 @@ def count(database: Database, *, now: datetime) -> None:
                 hours = [(brand, first + timedelta(hours=hour)) for hour in range(5 * 24)]
                 counts.mark_dirty(session, [pair for pair in hours if pair[1] <= now])
                 counts.recount(session, brand, counting.count, now=now)
+    print(f"… hours counted after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    for brand in BRANDS:
+        with database.unit_of_work() as session:
+            for day in adding_up.missing_days(session, brand, ZONE, now):
+                adding_up.add_up(session, brand, day, Thresholds())
     with database.unit_of_work() as session:
         session.execute(text("ANALYZE"))
     print(f"… counted after {time.monotonic() - begun:.0f} s", file=sys.stderr)

@@ -34,7 +34,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from tests.databases import _binaries, _postgresql_database, _Server
-from tests.load.api_population import BRANDS, COMMON, RARE, count, fill, open_incidents
+from tests.load.api_population import BRANDS, COMMON, RARE, ZONE, count, fill, open_incidents
 from tocsin.access.commands import create_key
 from tocsin.clock import SystemClock
 from tocsin.config import parse
@@ -49,7 +49,7 @@ FORGOTTEN_DAYS = 365
 """What is older is forgotten at the end."""
 CONFIGURATION = {
     "api": {"port": PORT, "requests_a_minute": 1_000_000},
-    "brands": [{"id": brand, "names": [brand], "time_zone": "Europe/Paris"} for brand in BRANDS],
+    "brands": [{"id": brand, "names": [brand], "time_zone": ZONE.key} for brand in BRANDS],
     "channels": [{"id": "phone", "kind": "terminal", "wakes": True}],
     "people": [{"id": "lea", "name": "Léa", "channels": ["phone"]}],
     "policies": [{"id": "default", "orange": {"steps": [{"wait": "0 s", "notify": ["person:lea"]}]}}],

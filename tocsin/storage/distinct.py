@@ -1,8 +1,9 @@
 """How many different authors: counts that can be united, exact while they are few; pure.
 
 A mention's figures can be added up, its authors cannot: who writes on Monday and on Tuesday is one author of the week. So each
-hour keeps a set that unites with others: the authors' 64-bit digests while they are at most `MOST_EXACT`, beyond it a HyperLogLog
-(Flajolet et al. 2007) of 4,096 registers with linear counting for small numbers, whose standard error is 1.04/√4096 = 1.6 %.
+hour and day keeps a set that unites with others: the authors' 64-bit digests while they are at most `MOST_EXACT`, beyond it a
+HyperLogLog (Flajolet et al. 2007) of 4,096 registers with linear counting for small numbers, whose standard error is
+1.04/√4096 = 1.6 %.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_EXACT = 1024
-"""Authors of one hour that are kept one by one (8 bytes each)."""
+"""Authors of one hour or day that are kept one by one (8 bytes each)."""
 _BITS = 12
 _REGISTERS = 1 << _BITS
 _ALPHA = 0.7213 / (1 + 1.079 / _REGISTERS)
@@ -30,7 +31,7 @@ def digest(author: str) -> int:
 
 
 def pack(digests: Iterable[int]) -> bytes:
-    """The authors of one hour, as they are kept."""
+    """Authors, as they are kept."""
     return pack_sorted(np.sort(np.fromiter(set(digests), dtype=np.uint64)))
 
 
@@ -43,6 +44,24 @@ def pack_sorted(digests: NDArray[np.uint64]) -> bytes:
 
 def count(packed: Iterable[bytes]) -> int:
     """How many different authors there are in all of these together; exact where each of them is."""
+    exact, registers = _apart(packed)
+    if registers is None and len(exact) == 1:
+        return len(exact[0]) // 8  # each of its authors is there once
+    together = _together(exact)
+    return len(together) if registers is None else _estimate(np.maximum(registers, _registers(together)))
+
+
+def unite(packed: Iterable[bytes]) -> bytes:
+    """All of these together, as one: exact where each of them is and they are at most `MOST_EXACT`."""
+    exact, registers = _apart(packed)
+    together = _together(exact)
+    if registers is not None:
+        return _ESTIMATED + np.maximum(registers, _registers(together)).tobytes()
+    return pack_sorted(together)
+
+
+def _apart(packed: Iterable[bytes]) -> tuple[list[bytes], NDArray[np.uint8] | None]:
+    """Those that are kept one by one, and the registers of the others, if there are any."""
     exact: list[bytes] = []
     registers: NDArray[np.uint8] | None = None
     for one in packed:
@@ -51,12 +70,11 @@ def count(packed: Iterable[bytes]) -> int:
         else:
             found = np.frombuffer(one, dtype=np.uint8, offset=1)
             registers = found.copy() if registers is None else np.maximum(registers, found, out=registers)
-    if registers is None and len(exact) == 1:
-        return len(exact[0]) // 8  # each of its authors is there once
-    together = np.unique(np.frombuffer(b"".join(exact), dtype="<u8"))
-    if registers is None:
-        return len(together)
-    return _estimate(np.maximum(registers, _registers(together.astype(np.uint64))))
+    return exact, registers
+
+
+def _together(exact: Iterable[bytes]) -> NDArray[np.uint64]:
+    return np.unique(np.frombuffer(b"".join(exact), dtype="<u8")).astype(np.uint64)
 
 
 def _registers(digests: NDArray[np.uint64]) -> NDArray[np.uint8]:

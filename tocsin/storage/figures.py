@@ -6,7 +6,7 @@ Everywhere only what counts: about the brand, and in its counts; own posts are n
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,23 +64,11 @@ def split_spans(
 ) -> list[tuple[Figures, dict[str, Figures]]]:
     """The same, and apart by value of a split; a value without a mention in a span is left out there."""
     spans = timelines.tally_spans(session, brand, edges, split=split, thresholds=thresholds)
-    if split is Split.RISK_KIND:
-        wholes = count_spans(session, brand, edges, thresholds=thresholds)
-    else:
-        # Every mention has one value of any other split, so all of them together are the whole.
-        between = zip(itertools.pairwise(edges), spans, strict=True)
-        wholes = [_figures(since, until, _united(tallies.values())) for (since, until), tallies in between]
+    wholes = count_spans(session, brand, edges, thresholds=thresholds)
     return [
         (whole, {value: _figures(whole.since, whole.until, tally) for value, tally in sorted(tallies.items())})
         for whole, tallies in zip(wholes, spans, strict=True)
     ]
-
-
-def _united(tallies: Iterable[Tally]) -> Tally:
-    whole = Tally()
-    for tally in tallies:
-        whole.unite(tally)
-    return whole
 
 
 def _figures(since: datetime, until: datetime, tally: Tally) -> Figures:

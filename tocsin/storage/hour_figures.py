@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
+from tocsin.storage import day_figures
 from tocsin.storage.base import plain
 from tocsin.storage.tables.figures import HourFiguresTable
 from tocsin.storage.tallies import NUMBERS, tally_hours
@@ -27,6 +28,7 @@ def replace(
 ) -> None:
     """Write what these rows, all those of the brand in these hours, add up to, in the place of what was there."""
     counted = tally_hours(rows, thresholds)
+    day_figures.forget(session, brand, hours)
     session.execute(
         delete(HourFiguresTable)
         .where(HourFiguresTable.brand == brand, HourFiguresTable.hour.in_(hours))

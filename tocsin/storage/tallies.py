@@ -66,6 +66,8 @@ class Tally:
     """As `tocsin.storage.distinct` packs them."""
     digests: set[int] = field(default_factory=set)
     """Authors of rows that were counted one by one."""
+    counted_authors: int | None = None
+    """How many there are, where all of it was counted together beforehand; the two others are empty then."""
 
     def add(self, row: ObservedRow, thresholds: Thresholds) -> None:
         """Count one mention that `counts`."""
@@ -87,8 +89,7 @@ class Tally:
 
     def unite(self, other: Tally) -> None:
         """Add all of another, whose mentions are others."""
-        own = [distinct.pack(other.digests)] if other.digests else []
-        self.take(other.numbers, [*other.packed_authors, *own])
+        self.take(other.numbers, other.all_authors)
 
     @property
     def numbers(self) -> Numbers:
@@ -101,7 +102,14 @@ class Tally:
     @property
     def authors(self) -> int:
         """Different authors; exact, or within 1.6 % (standard error) where an hour had more than 1,024."""
-        return distinct.count([*self.packed_authors, *([distinct.pack(self.digests)] if self.digests else [])])
+        if self.counted_authors is not None:
+            return self.counted_authors
+        return distinct.count(self.all_authors)
+
+    @property
+    def all_authors(self) -> list[bytes]:
+        """All of them packed, in as many parts as there are."""
+        return [*self.packed_authors, *([distinct.pack(self.digests)] if self.digests else [])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
-"""Figures over any spans of time, from the hours that were counted beforehand.
+"""Figures over any spans of time, from the days and hours that were counted beforehand.
 
+A day is taken as a whole where it lies within one span, and its hours elsewhere.
 An hour is counted again whenever one of its mentions has changed. Until then a mark says so, and whoever reads counts that hour from
 the rows: an answer is never older than what was written.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tocsin.storage import counts
+from tocsin.storage import counts, day_figures
+from tocsin.storage.day_figures import Day, DayFigures
 from tocsin.storage.merging import start_of_hour
 from tocsin.storage.tables.figures import HourFiguresTable
 from tocsin.storage.tables.mentions import DirtyHourTable
@@ -22,6 +25,8 @@ from tocsin.storage.tallies import NUMBERS, SLOT, Spans, Split, Tally, add_rows,
 from tocsin.storage.thresholds import Thresholds
 
 HOUR = timedelta(hours=1)
+_SHORTEST_DAY = timedelta(hours=22)
+"""Shorter than any day on which clocks are put forward."""
 _FIGURES = HourFiguresTable.__table__.c
 
 
@@ -29,11 +34,37 @@ def tally_spans(
     session: Session, brand: str, edges: Sequence[datetime], *, split: Split | None, thresholds: Thresholds
 ) -> Spans:
     """Tallies between each two neighbours of `edges` (ascending, UTC), by value of the split ('' without one)."""
+    if len(edges) < 2:
+        return []
+    uncounted = uncounted_hours(session, brand, start_of_hour(edges[0]), edges[-1])
+    days = _whole_days(session, brand, edges, split, uncounted) if _has_room_for_a_day(edges) else []
+    if not days:
+        return tally_hours(session, brand, edges, split=split, thresholds=thresholds, uncounted=uncounted)
     spans: Spans = [{} for _ in edges[1:]]
-    if not spans:
-        return spans
+    _add_days(session, brand, spans, edges, days, split=split)
+    for since, until in _between(edges, [found.day for found in days]):
+        within = [since, *(edge for edge in edges if since < edge < until), until]
+        tallied = tally_hours(session, brand, within, split=split, thresholds=thresholds, uncounted=uncounted)
+        for begin, values in zip(within, tallied, strict=False):
+            position = bisect_right(edges, begin) - 1
+            for value, tally in values.items():
+                spans[position].setdefault(value, Tally()).unite(tally)
+    return spans
+
+
+def tally_hours(
+    session: Session,
+    brand: str,
+    edges: Sequence[datetime],
+    *,
+    split: Split | None,
+    thresholds: Thresholds,
+    uncounted: Collection[datetime],
+) -> Spans:
+    """The same from hours alone; `uncounted` are those that must be counted from the rows."""
+    spans: Spans = [{} for _ in edges[1:]]
     first, last = start_of_hour(edges[0]), edges[-1]
-    uncounted = _uncounted_hours(session, brand, first, last)
+    uncounted = {hour for hour in uncounted if first <= hour < last}
     if split is Split.RISK_KIND:
         uncounted |= _hours_without(session, brand, first, last, split)
     # Where a span begins or ends within an hour, that hour is cut into its five minutes, or counted from the rows.
@@ -50,7 +81,67 @@ def tally_spans(
     return spans
 
 
-def _uncounted_hours(session: Session, brand: str, first: datetime, until: datetime) -> set[datetime]:
+def _has_room_for_a_day(edges: Sequence[datetime]) -> bool:
+    return any(until - since >= _SHORTEST_DAY for since, until in pairwise(edges))
+
+
+def _whole_days(
+    session: Session, brand: str, edges: Sequence[datetime], split: Split | None, uncounted: Collection[datetime]
+) -> list[DayFigures]:
+    """The days that are added up, in which nothing has changed since, and that lie within one span."""
+    changed = sorted(uncounted)
+    chosen: list[DayFigures] = []
+    for found in day_figures.read(session, brand, edges[0], edges[-1], split):
+        begins, ends = found.day
+        unchanged = bisect_left(changed, ends) == bisect_right(changed, begins - HOUR)
+        apart = not chosen or chosen[-1].day[1] <= begins  # a brand may have been in two time zones
+        if unchanged and apart and bisect_right(edges, begins) == bisect_left(edges, ends):
+            chosen.append(found)
+    return chosen
+
+
+def _add_days(
+    session: Session,
+    brand: str,
+    spans: Spans,
+    edges: Sequence[datetime],
+    days: Sequence[DayFigures],
+    *,
+    split: Split | None,
+) -> None:
+    exact, parts = set(pairwise(edges)), []
+    for found in days:
+        if found.day not in exact:
+            parts.append(found.day[0])
+    # Whose authors must be united with those of others; of all others their number is enough.
+    packed = day_figures.authors(session, brand, parts[0], parts[-1] + HOUR, split) if parts else {}
+    for found in days:
+        begins = found.day[0]
+        values = spans[bisect_right(edges, begins) - 1]
+        for value, (different_authors, numbers) in found.values.items():
+            if (value == "") != (split is None) or not numbers[0]:
+                continue
+            tally = values.setdefault(value, Tally())
+            if found.day in exact:
+                tally.take(numbers, ())
+                tally.counted_authors = different_authors
+            else:
+                tally.take(numbers, (packed[(begins, value)],))
+
+
+def _between(edges: Sequence[datetime], days: Sequence[Day]) -> Iterator[tuple[datetime, datetime]]:
+    """What the days leave of the time between the first and the last edge."""
+    since = edges[0]
+    for begins, ends in days:
+        if since < begins:
+            yield since, begins
+        since = ends
+    if since < edges[-1]:
+        yield since, edges[-1]
+
+
+def uncounted_hours(session: Session, brand: str, first: datetime, until: datetime) -> set[datetime]:
+    """The hours from `first` to `until` that have changed and were not counted again yet."""
     return set(
         session.scalars(
             select(DirtyHourTable.hour)

@@ -12,18 +12,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tocsin.storage.base import Base, Json, Word
 
 
-class HourFiguresTable(Base):
-    """What one brand had in one hour (start, UTC), as a whole (`split` and `value` empty) or of one value of a split.
+class Sums:
+    """Sums over mentions that count; a part of a table.
 
     `engagement` and `reach` are floating point: hostile numbers of 64 bits must not overflow a sum.
     """
 
-    __tablename__ = "hour_figures"
-
-    brand: Mapped[str] = mapped_column(Word, primary_key=True)
-    split: Mapped[str] = mapped_column(Word, primary_key=True)
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
-    value: Mapped[str] = mapped_column(Word, primary_key=True)
     mentions: Mapped[int] = mapped_column(BigInteger)
     negative: Mapped[int] = mapped_column(BigInteger)
     neutral: Mapped[int] = mapped_column(BigInteger)
@@ -33,10 +27,40 @@ class HourFiguresTable(Base):
     with_engagement: Mapped[int] = mapped_column(BigInteger)
     reach: Mapped[float] = mapped_column(Float)
     with_reach: Mapped[int] = mapped_column(BigInteger)
+
+
+class HourFiguresTable(Sums, Base):
+    """What one brand had in one hour (start, UTC), as a whole (`split` and `value` empty) or of one value of a split."""
+
+    __tablename__ = "hour_figures"
+
+    brand: Mapped[str] = mapped_column(Word, primary_key=True)
+    split: Mapped[str] = mapped_column(Word, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(Word, primary_key=True)
     authors: Mapped[bytes] = mapped_column(LargeBinary)
     """As `tocsin.storage.distinct` packs them: digests of keys that are digests themselves."""
     slots: Mapped[list[Any]] = mapped_column(Json)
     """The same for each five minutes: `[slot, numbers…, authors]`."""
+
+
+class DayFiguresTable(Sums, Base):
+    """What one brand had from one midnight of its time zone to the next, added up from the hours once the day was over.
+
+    Like those, as a whole and by value of each split. The whole of a day stands here also where nothing was said. A day goes when one
+    of its hours is counted again, and comes back when it is added up anew.
+    """
+
+    __tablename__ = "day_figures"
+
+    brand: Mapped[str] = mapped_column(Word, primary_key=True)
+    split: Mapped[str] = mapped_column(Word, primary_key=True)
+    begins: Mapped[datetime] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(Word, primary_key=True)
+    ends: Mapped[datetime]
+    different_authors: Mapped[int] = mapped_column(BigInteger)
+    authors: Mapped[bytes] = mapped_column(LargeBinary)
+    """As `tocsin.storage.distinct` packs them, to be united with those of other days."""
 
 
 class MentionCampaignTable(Base):
