@@ -59,7 +59,15 @@ class KeyVerifier:
             raise NotRecognised(
                 "this is no API key of Tocsin; it begins with 'tocsin_' and is shown once by `tocsin keys create`"
             )
-        stored = self._stored(parsed)
+        return self._principal(self._stored(parsed))
+
+    def recognise_at_once(self, key: str) -> Principal | None:
+        """The same without the database; None where only that knows. Raises NotRecognised."""
+        parsed = KeyText.parse(key)
+        remembered = None if parsed is None else self._fresh(fingerprint(str(parsed)))
+        return None if remembered is None else self._principal(remembered.key)
+
+    def _principal(self, stored: access.StoredKey | None) -> Principal:
         if stored is None or stored.revoked_at is not None:
             raise NotRecognised("this API key is not known or was revoked; make another with `tocsin keys create`")
         if stored.expires_at is not None and stored.expires_at <= self._clock.now():
@@ -79,11 +87,12 @@ class KeyVerifier:
     def _stored(self, key: KeyText) -> access.StoredKey | None:
         # By fingerprint, so that a wrong secret never meets what is remembered of the right one.
         name = fingerprint(str(key))
+        fresh = self._fresh(name)
+        if fresh is not None:
+            return fresh.key
+        now = self._monotonic()
         with self._lock:
             remembered = self._known.get(name)
-        now = self._monotonic()
-        if remembered is not None and now - remembered.looked_up < FRESH_SECONDS:
-            return remembered.key
         try:
             with self._database.read() as session:
                 stored = access.key_by_prefix(session, key.prefix)
@@ -97,6 +106,13 @@ class KeyVerifier:
         self._remember(name, _Remembered(stored, now))
         self._note_use(stored)
         return stored
+
+    def _fresh(self, name: str) -> _Remembered | None:
+        with self._lock:
+            remembered = self._known.get(name)
+        if remembered is None or self._monotonic() - remembered.looked_up >= FRESH_SECONDS:
+            return None
+        return remembered
 
     def _remember(self, name: str, remembered: _Remembered) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.context import Context
 from services.api.instants import SentInstant
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Admin
 from services.api.schemas import Answer
 from tocsin.access import commands
@@ -19,7 +20,7 @@ from tocsin.contracts.settings.base import Identifier
 from tocsin.problems import Problem
 from tocsin.storage import access, audit
 
-router = APIRouter(tags=["access"])
+router = APIRouter(tags=["access"], route_class=OneTurnRoute)
 
 
 class KeyAnswer(Answer):

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.context import Context
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor, Reader, unknown_brand
 from services.api.prepared_answers import mark_used, offered, readable, request_of
 from services.api.routes.pages import Form
@@ -20,7 +21,7 @@ from tocsin.contracts.events import Instant
 from tocsin.problems import Problem
 from tocsin.storage import answers
 
-router = APIRouter(tags=["prepared answers"])
+router = APIRouter(tags=["prepared answers"], route_class=OneTurnRoute)
 page_router = APIRouter(include_in_schema=False)
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such mention or answer, or not your brand"}}

@@ -12,6 +12,7 @@ from services.api.commands import sees_incident
 from services.api.context import Context
 from services.api.figure_answers import SpanAnswer, TimelineAnswer
 from services.api.instants import SentInstant
+from services.api.one_turn import OneTurnRoute
 from services.api.periods import VisibleBrand, annotations_of
 from services.api.permission import Reader
 from services.api.schemas import BrandAnswer, BrandList
@@ -22,7 +23,7 @@ from tocsin.storage import brands, incidents
 from tocsin.storage.figures import count_spans, split_spans
 from tocsin.storage.tallies import Split
 
-router = APIRouter(tags=["brands"])
+router = APIRouter(tags=["brands"], route_class=OneTurnRoute)
 
 
 @router.get("/v1/brands", summary="How each brand stands")

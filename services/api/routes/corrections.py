@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.api.context import ApiContext, Context
 from services.api.cursors import Cursor
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor, Reader, unknown_brand
 from services.api.routes.mentions import read_cursor
 from services.api.schemas import Answer
@@ -19,7 +20,7 @@ from tocsin.problems import Problem
 from tocsin.storage import audit, corrections, mentions
 from tocsin.storage.merging import Correction
 
-router = APIRouter(tags=["mentions"])
+router = APIRouter(tags=["mentions"], route_class=OneTurnRoute)
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such mention of a brand that you may see"}}
 

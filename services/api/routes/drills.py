@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from services.api.context import ApiContext, Context
+from services.api.one_turn import OneTurnRoute
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.permission import Reader
@@ -18,7 +19,7 @@ from tocsin.access.secrets import form_token
 from tocsin.storage import drills
 from tocsin.storage.drills import AnsweredDrill
 
-router = APIRouter(tags=["drills"])
+router = APIRouter(tags=["drills"], route_class=OneTurnRoute)
 page_router = APIRouter(include_in_schema=False)
 
 

@@ -12,13 +12,14 @@ from services.api import exports, mention_batches
 from services.api.context import ApiContext, Context
 from services.api.exports import ExportFormat, SpreadsheetHabit
 from services.api.mention_queries import Wanted
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Reader
 from services.api.routes.mentions import Fields, read_fields
 from services.api.schemas import MentionAnswer
 from tocsin.problems import Problem
 from tocsin.storage.searches import MentionFilter, Sort
 
-router = APIRouter(tags=["mentions"])
+router = APIRouter(tags=["mentions"], route_class=OneTurnRoute)
 
 RETRY_AFTER_SECONDS = 30
 

@@ -25,6 +25,7 @@ from services.api.figure_answers import (
     TrendAnswer,
     TrendList,
 )
+from services.api.one_turn import OneTurnRoute
 from services.api.periods import UNKNOWN_BRAND, Period, VisibleBrand, WantedPeriod, annotations_of, wrong_time
 from services.api.permission import Reader, unknown_brand
 from tocsin.storage import campaigns, stories, trends
@@ -32,7 +33,7 @@ from tocsin.storage.authors import AuthorRank, top_authors
 from tocsin.storage.figures import Figures, count_spans
 from tocsin.storage.thresholds import Thresholds
 
-router = APIRouter(tags=["figures"])
+router = APIRouter(tags=["figures"], route_class=OneTurnRoute)
 
 _COMPARED = ("mentions", "authors", "negative", "neutral", "positive", "harmful", "engagement", "reach")
 Limit = Annotated[int, Query(ge=1, le=100)]

@@ -32,13 +32,14 @@ from services.api.command_schemas import (
 )
 from services.api.commands import acknowledge, command, declare, merge, reopen, resolve
 from services.api.context import Context
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor
 from services.api.routes.incidents import REFUSED, IfMatch, version_of
 from services.api.schemas import IncidentAnswer
 from tocsin.contracts.incidents import Incident
 from tocsin.storage.incidents import Picture
 
-router = APIRouter(tags=["incidents"])
+router = APIRouter(tags=["incidents"], route_class=OneTurnRoute)
 
 _PLACE = "/v1/incidents/{incident_id}"
 

@@ -12,6 +12,7 @@ from services.api.command_schemas import PICTURES
 from services.api.commands import sees_incident, unknown_incident
 from services.api.context import Context
 from services.api.cursors import Cursor
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Reader, unknown_brand
 from services.api.routes.mentions import read_cursor
 from services.api.schemas import (
@@ -27,7 +28,7 @@ from tocsin.problems import Problem
 from tocsin.storage import incidents
 from tocsin.storage.notifications import notifications
 
-router = APIRouter(tags=["incidents"])
+router = APIRouter(tags=["incidents"], route_class=OneTurnRoute)
 
 Responses = dict[int | str, dict[str, Any]]
 NOT_FOUND: Responses = {404: {"description": "No such incident, or not one of your brands"}}

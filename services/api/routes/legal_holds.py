@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.api.commands import sees_incident
 from services.api.context import ApiContext, Context
 from services.api.instants import SentInstant
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Admin
 from services.api.routes.pages import Form
 from services.api.schemas import Answer
@@ -24,7 +25,7 @@ from tocsin.contracts.incidents import Incident
 from tocsin.problems import Problem
 from tocsin.storage import audit, incidents, legal_holds
 
-router = APIRouter(tags=["privacy"])
+router = APIRouter(tags=["privacy"], route_class=OneTurnRoute)
 page_router = APIRouter(include_in_schema=False)
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "It is not there, or not of one of your brands"}}

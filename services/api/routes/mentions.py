@@ -10,12 +10,13 @@ from starlette.responses import JSONResponse, Response
 from services.api.context import Context
 from services.api.cursors import Cursor, UnreadableCursor
 from services.api.mention_queries import Wanted
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Reader
 from services.api.schemas import MentionAnswer, MentionPage, SelectedMentionPage
 from tocsin.problems import Problem
 from tocsin.storage.searches import Place, Sort, find_mentions
 
-router = APIRouter(tags=["mentions"])
+router = APIRouter(tags=["mentions"], route_class=OneTurnRoute)
 
 Fields = Annotated[
     str | None,

@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from services.api.context import Context
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor, Reader
 from services.api.schemas import Answer, NotificationAnswer
 from services.api.sending_again import given_up, send_again
 
-router = APIRouter(tags=["incidents"])
+router = APIRouter(tags=["incidents"], route_class=OneTurnRoute)
 
 
 class GivenUpAnswer(NotificationAnswer):

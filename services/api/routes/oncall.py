@@ -15,6 +15,7 @@ from services.api.instants import SentInstant
 from services.api.oncall.exchanging import exchange, take_back
 from services.api.oncall.feeds import calendar_of
 from services.api.oncall.statements import statement
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor, Reader
 from services.api.schemas import Answer
 from tocsin.access.secrets import new_token
@@ -25,7 +26,7 @@ from tocsin.problems import Problem
 from tocsin.storage import audit, links, oncall
 from tocsin.storage.oncall import Feed
 
-router = APIRouter(tags=["on call"])
+router = APIRouter(tags=["on call"], route_class=OneTurnRoute)
 
 WEEK = timedelta(days=7)
 LONGEST = timedelta(days=92)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import select
 
 from services.api.context import Context
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor, Admin, unknown_brand
 from services.api.schemas import Answer
 from tocsin.bus.erasure import BusErasure
@@ -21,7 +22,7 @@ from tocsin.storage.merging import author_key
 from tocsin.storage.signing import AUTHORS, signing_key
 from tocsin.storage.tables.mentions import LABELS_OF_MENTION, MentionBrandTable, MentionTable
 
-router = APIRouter(tags=["privacy"])
+router = APIRouter(tags=["privacy"], route_class=OneTurnRoute)
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "It is not there, or not of one of your brands"}}
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from services.alert.room.verdicts import by_month
 from services.api.commands import sees_incident, unknown_incident
 from services.api.context import ApiContext, Context
+from services.api.one_turn import OneTurnRoute
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.pages.report import Report, duration, make_report, markdown
@@ -27,7 +28,7 @@ from tocsin.access.secrets import form_token
 from tocsin.storage import incidents
 from tocsin.storage.incident_records import opened_between
 
-router = APIRouter(tags=["crisis room"])
+router = APIRouter(tags=["crisis room"], route_class=OneTurnRoute)
 page_router = APIRouter(include_in_schema=False)
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such incident or brand that you may see"}}

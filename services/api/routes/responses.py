@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
 from services.api.context import ApiContext, Context
+from services.api.one_turn import OneTurnRoute
 from services.api.periods import UNKNOWN_BRAND, Period, WantedPeriod
 from services.api.permission import Reader, unknown_brand
 from services.api.response_answers import (
@@ -23,7 +24,7 @@ from tocsin.access.principals import Principal
 from tocsin.contracts.alert_quality import AlertQuality, alert_quality
 from tocsin.storage.responses import ResponseTimes, response_times
 
-router = APIRouter(tags=["figures"])
+router = APIRouter(tags=["figures"], route_class=OneTurnRoute)
 
 Brand = Annotated[
     str | None, Query(max_length=100, description="Left out: all that you may see.", examples=["nordlys"])

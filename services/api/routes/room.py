@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.alert.room.commands import RoomCommand
 from services.alert.room.team import Team
 from services.api.context import ApiContext, Context
+from services.api.one_turn import OneTurnRoute
 from services.api.pages.crisis_room import room_values
 from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
@@ -30,7 +31,7 @@ from tocsin.contracts.settings.room import words_in
 from tocsin.problems import Problem
 from tocsin.storage import holding
 
-router = APIRouter(tags=["crisis room"])
+router = APIRouter(tags=["crisis room"], route_class=OneTurnRoute)
 page_router = APIRouter(include_in_schema=False)
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {

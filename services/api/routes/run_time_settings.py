@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from services.api.command_schemas import Request
 from services.api.context import Context
 from services.api.instants import SentInstant
+from services.api.one_turn import OneTurnRoute
 from services.api.periods import VisibleBrand
 from services.api.permission import Actor, Reader
 from services.api.query_preview import Preview, Tally
@@ -22,7 +23,7 @@ from tocsin.contracts.settings.run_time import FurtherExclusion, FurtherQuery, R
 from tocsin.storage.run_time_settings import Unreadable
 from tocsin.storage.stored_texts import StoredText
 
-router = APIRouter(tags=["settings"])
+router = APIRouter(tags=["settings"], route_class=OneTurnRoute)
 
 _SAMPLE = 280
 """Characters of a sample."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from services.api.command_schemas import BrandSilenceRequest
 from services.api.commands import end_silence, silence_brand
 from services.api.context import Context
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Actor, Reader
 from services.api.schemas import Answer
 from tocsin.contracts.events import Instant
@@ -17,7 +18,7 @@ from tocsin.contracts.incidents import Level
 from tocsin.storage import silences
 from tocsin.storage.silences import BrandSilence
 
-router = APIRouter(tags=["silences"])
+router = APIRouter(tags=["silences"], route_class=OneTurnRoute)
 
 
 class SilenceAnswer(Answer):

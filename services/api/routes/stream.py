@@ -13,13 +13,14 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
 from services.api.live import LOOKED_AT_EVERY, BrandLevel, Head
+from services.api.one_turn import OneTurnRoute
 from services.api.permission import Reader
 from tocsin.access.principals import AccessDenied, Principal
 from tocsin.problems import Problem
 from tocsin.storage import outbox
 from tocsin.storage.database import DatabaseUnavailable
 
-router = APIRouter(tags=["incidents"])
+router = APIRouter(tags=["incidents"], route_class=OneTurnRoute)
 
 MOST_STREAMS = 200
 """Streams of one process; a page of the events is cheap, but each holds a connection."""
