@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tocsin.contracts import topics
 from tocsin.observability.health import Health
 from tocsin.process import Surroundings
 from tocsin.storage.database import Database
+from tocsin.web import WebServer
 
 
 @pytest.fixture
@@ -57,6 +59,18 @@ def app(surroundings: Surroundings, people_clock: ManualClock) -> FastAPI:
 def client(app: FastAPI) -> TestClient:
     """Somebody who has shown nothing yet."""
     return TestClient(app, base_url="http://tocsin.test", follow_redirects=False)
+
+
+@pytest.fixture
+def url(app: FastAPI) -> Iterator[str]:
+    """Where the API really listens, for clients of their own."""
+    server = WebServer(app, "127.0.0.1", 0, drain_seconds=1)
+    address, stop = server.bind(), threading.Event()
+    thread = threading.Thread(target=server.run, args=(stop,))
+    thread.start()
+    yield address
+    stop.set()
+    thread.join(30)
 
 
 @pytest.fixture

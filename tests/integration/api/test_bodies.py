@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -22,7 +20,6 @@ from tocsin.contracts.incidents import IncidentState
 from tocsin.process import Surroundings
 from tocsin.storage import incidents
 from tocsin.storage.database import Database
-from tocsin.web import WebServer
 
 PATIENCE = 30
 
@@ -34,17 +31,6 @@ def app(surroundings: Surroundings, people_clock: ManualClock) -> FastAPI:
         Ingest(surroundings).router(KeyVerifier(surroundings.database, people_clock, lambda: 0.0)),
     )
     return app
-
-
-@pytest.fixture
-def url(app: FastAPI) -> Iterator[str]:
-    server = WebServer(app, "127.0.0.1", 0, drain_seconds=1)
-    address, stop = server.bind(), threading.Event()
-    thread = threading.Thread(target=server.run, args=(stop,))
-    thread.start()
-    yield address
-    stop.set()
-    thread.join(PATIENCE)
 
 
 def begun(url: str, path: str, headers: dict[str, str], *, length: int, sent: bytes) -> socket.socket:

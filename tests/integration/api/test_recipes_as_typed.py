@@ -8,17 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 
 from tests.newsroom import KeyMaker, Newsroom
 from tests.requirements import missing
 from tocsin.clock import Clock, SystemClock
-from tocsin.web import WebServer
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:8080"
@@ -33,17 +29,6 @@ BLOCKS = [
 def clock() -> Clock:
     """The machine's: the document's commands count from today."""
     return SystemClock()
-
-
-@pytest.fixture
-def url(app: FastAPI) -> Iterator[str]:
-    server = WebServer(app, "127.0.0.1", 0, drain_seconds=1)
-    address, stop = server.bind(), threading.Event()
-    thread = threading.Thread(target=server.run, args=(stop,))
-    thread.start()
-    yield address
-    stop.set()
-    thread.join()
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

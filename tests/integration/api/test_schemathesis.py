@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -25,7 +24,6 @@ from tests.newsroom import NOW, KeyMaker, Newsroom
 from tocsin.access.verifying import KeyVerifier
 from tocsin.clock import ManualClock
 from tocsin.process import Surroundings
-from tocsin.web import WebServer
 
 FOLDER = Path(__file__).parents[2] / "schemathesis"
 PHASES = "examples,coverage,fuzzing,stateful"
@@ -40,17 +38,6 @@ def app(surroundings: Surroundings, people_clock: ManualClock) -> FastAPI:
     verifier = KeyVerifier(surroundings.database, people_clock, lambda: 0.0)
     app.include_router(Ingest(surroundings).router(verifier))
     return app
-
-
-@pytest.fixture
-def url(app: FastAPI) -> Iterator[str]:
-    server = WebServer(app, "127.0.0.1", 0, drain_seconds=1)
-    address, stop = server.bind(), threading.Event()
-    thread = threading.Thread(target=server.run, args=(stop,))
-    thread.start()
-    yield address
-    stop.set()
-    thread.join()
 
 
 @pytest.fixture(autouse=True)
