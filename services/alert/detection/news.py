@@ -40,8 +40,9 @@ def silent_reason(item: SilentSource) -> Reason:
     usual = item.expected
     habit_fr, habit_en = ", contre son habitude", ", against its habit"
     if usual is not None:
-        habit_fr = f", où l'on attendait {french_number(usual)} {several(usual, 'mention', 'mentions')}"
-        habit_en = f", when {number(usual)} {'mention' if usual == 1 else 'mentions'} were to be expected"
+        one_fr = several(usual, "mention était attendue", "mentions étaient attendues")
+        habit_fr = f" ; {french_number(usual)} {one_fr} depuis"
+        habit_en = f"; {number(usual)} {'mention was' if usual == 1 else 'mentions were'} to be expected since then"
     return Reason(
         fr=f"La source {item.source} ne dit plus rien depuis le {french_moment(item.since)}{habit_fr}.",
         en=f"The source {item.source} has said nothing since {moment(item.since)}{habit_en}.",

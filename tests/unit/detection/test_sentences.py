@@ -156,7 +156,7 @@ def test_a_silent_source_speaks_of_no_harm() -> None:
     assert "harmful" not in " ".join(reason.en for reason in judgement.reasons)
     assert "nuisible" not in " ".join(reason.fr for reason in judgement.reasons)
     assert "mentions were to be expected" in judgement.reasons[0].en
-    assert "où l'on attendait" in judgement.reasons[0].fr
+    assert "mentions étaient attendues depuis" in judgement.reasons[0].fr
 
 
 def test_a_held_level_says_which_threshold_holds_it_and_with_what_it_would_have_fallen() -> None:

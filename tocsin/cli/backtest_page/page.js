@@ -213,10 +213,11 @@
 
     dates(pen, ink, high) {
       const span = this.last - this.first;
-      const most = Math.max(2, Math.floor((this.canvas.clientWidth - this.left) / (span < 4 * 24 * hour ? 84 : 62)));
+      // A label with a time of day is wider.
+      const most = (length) => Math.max(2, Math.floor((this.canvas.clientWidth - this.left) / (length < 24 * hour ? 100 : 62)));
       const steps = [1, 3, 6, 12, 24, 48, 72, 96, 168, 336, 720, 1440, 2160, 4380, 8760, 17520].map((hours) => hours * hour);
-      const step = steps.find((length) => span / length <= most) ?? steps[steps.length - 1];
-      const parts = step < 24 * hour ? { day: "numeric", month: "short", hour: "2-digit" }
+      const step = steps.find((length) => span / length <= most(length)) ?? steps[steps.length - 1];
+      const parts = step < 24 * hour ? { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }
         : step < 720 * hour ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
       pen.textAlign = "center";
       pen.textBaseline = "alphabetic";
