@@ -42,7 +42,7 @@ def detect(
         ):
             writer = csv.writer(output, lineterminator="\n")
             writer.writerow(HEADER)
-            for row in detect_lines(_rows(csv.reader(stream), advance)):
+            for row in detect_lines(_rows(csv.reader(stream, strict=True), advance)):
                 writer.writerow([row.timestamp, row.value, f"{row.score:.4f}", row.alert])
     except BadSeries as error:
         raise CommandFailed(f"{file}: {error}") from error
@@ -62,10 +62,15 @@ def _rows(reader: _Reader, advance: Advance) -> Iterator[tuple[int, str, str]]:
     """The rows below the header, with their lines; empty lines are left out."""
     from services.alert.detection.series import BadSeries
 
-    found = False
+    found, above = False, 0
     try:
         for row in reader:
-            line = reader.line_num
+            begun, line = above + 1, reader.line_num
+            above = line
+            if any("\n" in value or "\r" in value for value in row[:2]):
+                raise BadSeries(
+                    f"line {begun}: a quotation mark that begins there is closed on line {line} only; mend the quotes"
+                )
             if any(not value.isascii() and _LOST.search(value) for value in row):
                 raise BadSeries(f"line {line}: is no UTF-8; save the file as UTF-8")
             if not found:
@@ -78,6 +83,10 @@ def _rows(reader: _Reader, advance: Advance) -> Iterator[tuple[int, str, str]]:
                 advance(1)
                 yield line, row[0], row[1] if len(row) > 1 else ""
     except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise BadSeries(
+                f"line {above + 1}: a quotation mark that begins there is never closed; mend the quotes"
+            ) from error
         raise BadSeries(f"line {reader.line_num}: {error}") from error
     if not found:
         raise BadSeries("is empty; it must hold a header 'timestamp,value' and rows below it")

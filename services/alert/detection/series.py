@@ -97,7 +97,8 @@ def _read_value(text: str, line: int) -> float | None:
     if not text.strip():
         return None
     try:
-        value = float(text)
+        # Python takes 1_000 for a number.
+        value = float(text.replace("_", "no number"))
     except ValueError:
         raise BadSeries(f"line {line}: {text[:_SHOWN]!r} is no number; leave it empty where it is not known") from None
     if isnan(value):

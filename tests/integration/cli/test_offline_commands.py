@@ -195,6 +195,16 @@ BAD_SERIES = {
     "negative": (b"timestamp,value\n\n2026-03-02 08:00:00,-3\n", "line 3: '-3' is no count"),
     "infinite": (b"timestamp,value\n2026-03-02 08:00:00,1e999\n", "line 2: '1e999' is no count"),
     "no number": (b"timestamp,value\n2026-03-02 08:00:00,many\n", "line 2: 'many' is no number"),
+    "underscores": (b"timestamp,value\n2026-03-02 08:00:00,1_000\n", "line 2: '1_000' is no number"),
+    "an open quote": (b'timestamp,value\n2026-03-02 08:00:00,3\n2026-03-02 08:05:00,"3\n', "line 3: a quotation mark"),
+    "an open quote in a note": (
+        b'timestamp,value,note\n2026-03-02 08:00:00,3,"x\n2026-03-02 08:05:00,3,x\n',
+        "line 2: a quotation mark",
+    ),
+    "a quote closed too late": (
+        b'timestamp,value\n2026-03-02 08:00:00,"3\n2026-03-02 08:05:00,3"\n',
+        "line 2: a quotation mark",
+    ),
     "no time": (b"timestamp,value\nsoon,2\n", "line 2: 'soon' is no timestamp"),
     "not UTF-8": ("timestamp,value\n2026-03-02 08:00:00,\u00e9\n".encode("latin-1"), "line 2: is no UTF-8"),
     "UTF-16": ("timestamp,value\n2026-03-02 08:00:00,3\n".encode("utf-16"), "line 1: is no UTF-8"),
