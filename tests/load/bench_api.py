@@ -33,6 +33,7 @@ import yaml
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from tests.brokers import free_ports
 from tests.databases import _binaries, _postgresql_database, _Server
 from tests.load.api_population import BRANDS, COMMON, RARE, ZONE, count, fill, open_incidents
 from tocsin.access.commands import create_key
@@ -43,7 +44,7 @@ from tocsin.storage.database import Database
 from tocsin.storage.tables.incidents import IncidentTable
 from tocsin.storage.tables.mentions import MentionBrandTable
 
-PORT = 18099
+PORT = free_ports(1)
 LIMIT_MS = 150
 FORGOTTEN_DAYS = 365
 """What is older is forgotten at the end."""
