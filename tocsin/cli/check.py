@@ -74,7 +74,7 @@ def check(
             "--history",
             metavar="[DAYS]",
             min=1,
-            max=3650,
+            max=36_500,
             help=f"Say as well how often each watch rule would have rung over the stored mentions of the last DAYS ({HISTORY_DAYS}).",
             show_default=False,
         ),

@@ -20,9 +20,11 @@ _MOST_LETTERS = 200
 
 _WORDS = {
     "head": (
-        "{brand}: {present} alerts under {present_name}, {other} under {other_name}",
-        "{brand} : {present} alertes avec {present_name}, {other} avec {other_name}",
+        "{brand}: {present} under {present_name}, {other} under {other_name}",
+        "{brand} : {present} avec {present_name}, {other} avec {other_name}",
     ),
+    "one_alert": ("{number} alert", "{number} alerte"),
+    "alerts": ("{number} alerts", "{number} alertes"),
     "appears": ("appears", "apparaît"),
     "vanishes": ("vanishes", "disparaît"),
     "level": ("changes level: {before} → {after}", "change de niveau : {before} → {after}"),
@@ -100,7 +102,10 @@ def lines_of(brands: Sequence[BrandCompared], names: tuple[str, str], language: 
     for item in brands:
         alerts = [pair for pair in item.compared if pair.serious]
         sides = [[getattr(pair, side) for pair in item.compared] for side in ("present", "other")]
-        present, other = (sum(alert is not None and alert.serious for alert in side) for side in sides)
+        # French counts none in the singular.
+        singular = (0, 1) if language is Language.FRENCH else (1,)
+        numbers = [sum(alert is not None and alert.serious for alert in side) for side in sides]
+        present, other = (say("one_alert" if number in singular else "alerts", number=number) for number in numbers)
         yield say(
             "head", brand=shown(item.brand), present=present, other=other, present_name=names[0], other_name=names[1]
         )

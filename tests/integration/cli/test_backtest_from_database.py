@@ -100,7 +100,7 @@ def test_a_table_in_either_language_and_a_plot_of_both(house: House, tmp_path: P
     (tmp_path / "deaf.yaml").write_text("detection: {gate: {harmful_authors: 50}, levels: {yellow_authors: 50}}\n")
     english = call("--from-database", "--compare", "deaf.yaml", "--plot", "page.html")
     assert english.exit_code == 0, english.exception
-    assert "acme: 1 alerts under the defaults, 0 under deaf.yaml" in english.stdout
+    assert "acme: 1 alert under the defaults, 0 alerts under deaf.yaml" in english.stdout
     assert "vanishes" in english.stdout
     assert "harmful mentions in" in english.stdout
     assert "really opened: incident" in english.stdout
@@ -109,7 +109,7 @@ def test_a_table_in_either_language_and_a_plot_of_both(house: House, tmp_path: P
     assert "acme · the defaults" in page
     assert "acme · deaf.yaml" in page
     french = call("--from-database", "--compare", "deaf.yaml", "--language", "fr")
-    assert "acme : 1 alertes avec the defaults, 0 avec deaf.yaml" in french.stdout
+    assert "acme : 1 alerte avec the defaults, 0 alerte avec deaf.yaml" in french.stdout
     assert "mentions nuisibles en" in french.stdout
     assert "en tout : 0 apparaissent, 1 disparaissent" in french.stdout
 
