@@ -106,7 +106,7 @@ def check(
             print(f"tocsin: {error}", file=sys.stderr)
     if wrong:
         raise to_mend
-    counted = f"{len(configuration.brands)} brands, {len(configuration.people)} people, {len(configuration.policies)} policies"
+    counted = f"brands: {len(configuration.brands)}, people: {len(configuration.people)}, policies: {len(configuration.policies)}"
     print(f"{file}: holds together ({counted}).")
 
 
