@@ -43,10 +43,10 @@ DAYS_AT_A_TURN = 300
 """Days of brands that are added up before all else gets its turn again: some seconds, where years of history are new."""
 _NEXT_MONTH = timedelta(days=28)
 """A month is there before its first mention, so that no writer has to make it."""
-_NONE: Mapping[str, ZoneInfo] = {}
-_USUAL = Thresholds()
 LINKS_KEPT = timedelta(days=30)
 """So long after it has expired a link still says that it has, and not that there is none."""
+_NONE: Mapping[str, ZoneInfo] = {}
+_USUAL = Thresholds()
 
 
 class Upkeep:
