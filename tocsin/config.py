@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import yaml
 from pydantic import SecretStr, ValidationError, model_validator
+from yaml.reader import ReaderError
 
 from tocsin import yaml_places
 from tocsin.contracts.settings.base import Settings
@@ -48,11 +49,14 @@ from tocsin.contracts.settings.services import (
 from tocsin.contracts.settings.sources import SourceSettings
 from tocsin.holiday_calendars import unknown_holidays
 from tocsin.mistakes import in_words
+from tocsin.references import missing_contacts, missing_in_the_room, missing_references, repeated
 
 CONFIGURATION_FILE = "tocsin.yaml"
-CONTACTS = {"sms": "phone", "call": "phone", "mail": "mail", "slack": "slack"}
-"""What a person who is rung on a channel of that kind must have."""
+MOST_VALUES = 100_000
+"""Values that a file may hold, aliases written out: a few lines of aliases of aliases would else never be read to an end."""
+_LINE_END = "\n"
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_LIKE_A_VARIABLE = re.compile(r"\$\{(?![A-Z][A-Z0-9_]*\})[^{}]*\}")
 
 
 class ConfigurationError(ValueError):
@@ -87,23 +91,23 @@ class Configuration(Settings):
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
         findings = [
-            *_repeated("brands", (brand.id for brand in self.brands)),
-            *_repeated("sources", (source.id for source in self.sources)),
-            *_repeated("people", (person.id for person in self.people)),
-            *_repeated("schedules", (schedule.id for schedule in self.schedules)),
-            *_repeated("policies", (policy.id for policy in self.policies)),
-            *_repeated("drills", (drill.id for drill in self.drills)),
-            *_repeated("channels", (channel.id for channel in self.channels)),
-            *_repeated("roles", (role.id for role in self.roles)),
-            *_repeated("playbooks", (playbook.id for playbook in self.playbooks)),
-            *_repeated("statements", (statement.id for statement in self.statements)),
-            *_repeated("answers", (answer.id for answer in self.answers)),
-            *_repeated("boards", (board.id for board in self.boards)),
-            *_repeated("digests", (digest.brand for digest in self.digests)),
-            *_repeated("detection.watch", (rule.id for rule in self.detection.watch)),
-            *self._missing_references(),
-            *self._missing_in_the_room(),
-            *self._missing_contacts(),
+            *repeated("brands", (brand.id for brand in self.brands)),
+            *repeated("sources", (source.id for source in self.sources)),
+            *repeated("people", (person.id for person in self.people)),
+            *repeated("schedules", (schedule.id for schedule in self.schedules)),
+            *repeated("policies", (policy.id for policy in self.policies)),
+            *repeated("drills", (drill.id for drill in self.drills)),
+            *repeated("channels", (channel.id for channel in self.channels)),
+            *repeated("roles", (role.id for role in self.roles)),
+            *repeated("playbooks", (playbook.id for playbook in self.playbooks)),
+            *repeated("statements", (statement.id for statement in self.statements)),
+            *repeated("answers", (answer.id for answer in self.answers)),
+            *repeated("boards", (board.id for board in self.boards)),
+            *repeated("digests", (digest.brand for digest in self.digests)),
+            *repeated("detection.watch", (rule.id for rule in self.detection.watch)),
+            *missing_references(self),
+            *missing_in_the_room(self),
+            *missing_contacts(self),
             *two_who_escalate(self.policies, self.people, self.channels),
             *self._unknown_holidays(),
         ]
@@ -122,85 +126,6 @@ class Configuration(Settings):
         if wanted is not None:
             return next(policy for policy in self.policies if policy.id == wanted)
         return self.policies[0] if self.policies else None
-
-    def _missing_references(self) -> Iterable[str]:
-        brands = {brand.id for brand in self.brands}
-        people = {person.id for person in self.people}
-        channels = {channel.id for channel in self.channels}
-        policies = {policy.id for policy in self.policies}
-        known = (
-            {f"person:{person}" for person in people}
-            | {f"channel:{channel}" for channel in channels}
-            | {f"schedule:{schedule.id}" for schedule in self.schedules}
-        )
-        for brand in self.brands:
-            yield from _unknown(f"brands.{brand.id}.policy", [brand.policy] if brand.policy else [], policies)
-        for rule in self.detection.watch:
-            yield from _unknown(f"detection.watch.{rule.id}.brands", rule.brands, brands)
-        for planned in self.detection.planned:
-            yield from _unknown(f"detection.planned.{planned.name}.brands", planned.brands, brands)
-        for source in self.sources:
-            yield from _unknown(f"sources.{source.id}.brands", source.brands, brands)
-        for person in self.people:
-            yield from _unknown(f"people.{person.id}.channels", person.every_channel, channels)
-            yield from _unknown(f"people.{person.id}.brands", person.brands, brands)
-        for drill in self.drills:
-            yield from _unknown(f"drills.{drill.id}.people", drill.people, people)
-            yield from _unknown(f"drills.{drill.id}.policy", [drill.policy] if drill.policy else [], policies)
-            yield from _unknown(f"drills.{drill.id}.brand", [drill.brand] if drill.brand else [], brands)
-            if not brands:
-                yield f"drills.{drill.id}: the messages name a brand; write one into 'brands'"
-        for schedule in self.schedules:
-            for layer in schedule.layers:
-                yield from _unknown(f"schedules.{schedule.id}.layers.people", layer.people, people)
-        for policy in self.policies:
-            for level in (policy.orange, policy.red):
-                for step in level.steps if level else ():
-                    yield from _unknown(f"policies.{policy.id}.steps.notify", step.notify, known)
-            yield from _unknown(f"policies.{policy.id}.fallback", [policy.fallback] if policy.fallback else [], known)
-
-    def _missing_in_the_room(self) -> Iterable[str]:
-        """What the crisis room's sections name and is not there."""
-        brands = {brand.id for brand in self.brands}
-        people = {person.id for person in self.people}
-        roles = {role.id for role in self.roles}
-        kinds = {channel.id: channel.kind for channel in self.channels}
-        known = (
-            {f"person:{person}" for person in people}
-            | {f"channel:{channel}" for channel in kinds}
-            | {f"schedule:{schedule.id}" for schedule in self.schedules}
-        )
-        for role in self.roles:
-            held = [reference for reference in (role.holder, role.deputy) if reference]
-            yield from _unknown(f"roles.{role.id}", held, known)
-        for playbook in self.playbooks:
-            place = f"playbooks.{playbook.id}"
-            yield from _unknown(f"{place}.brands", playbook.brands, brands)
-            yield from _unknown(f"{place}: role", dict.fromkeys(playbook.roles), roles)
-            yield from _unknown(f"{place}.stakeholders", playbook.stakeholders, known)
-        for statement in self.statements:
-            yield from _unknown(f"statements.{statement.id}.brands", statement.brands, brands)
-            yield from _unknown(f"statements.{statement.id}.role", [statement.role], roles)
-        for answer in self.answers:
-            yield from _unknown(f"answers.{answer.id}.brands", answer.brands, brands)
-            yield from _unknown(f"answers.{answer.id}.owner", [answer.owner], people)
-        for board in self.boards:
-            yield from _unknown(f"boards.{board.id}.brands", board.brands, brands)
-        for digest in self.digests:
-            yield from _unknown("digests.brand", [digest.brand], brands)
-            yield from _unknown(f"digests.{digest.brand}.to", digest.to, people)
-            for person in self.people:
-                if person.id in digest.to and "mail" not in {kinds.get(name) for name in person.every_channel}:
-                    yield f"digests.{digest.brand}.to: {person.id!r} has no channel of kind 'mail'; give them one"
-
-    def _missing_contacts(self) -> Iterable[str]:
-        """People who are rung on a channel that does not know where."""
-        kinds = {channel.id: channel.kind for channel in self.channels}
-        for person in self.people:
-            for channel in person.every_channel:
-                contact = CONTACTS.get(kinds.get(channel, ""))
-                if contact is not None and getattr(person, contact) is None:
-                    yield f"people.{person.id}: is rung on {channel!r}, so add '{contact}: …'"
 
     def _unknown_holidays(self) -> Iterable[str]:
         """Schedules whose holidays nobody knows."""
@@ -262,8 +187,11 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Configuratio
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: there is no such file; write one, or name it with --config") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    except UnicodeDecodeError as error:
+        place = _end_of(error.object[: error.start].decode())
+        raise ConfigurationError(f"{path}:{place}: is not written in UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); name a file that can be") from error
     return parse(text, name=str(path), variables=variables)
 
 
@@ -283,6 +211,10 @@ def parse(text: str, *, name: str = CONFIGURATION_FILE, variables: Mapping[str, 
     missing: list[str] = []
     resolved = _fill_in(raw, variables, missing)
     twice += [
+        f"{name}:{place}: {written} names no variable of the environment; write capitals, digits and '_', such as ${{SMS_TOKEN}}"
+        for written, place in yaml_places.texts_with(root, _LIKE_A_VARIABLE)
+    ]
+    twice += [
         f"{name}:{_where(text, item)}: set {item} in the environment; the file asks for it"
         for item in dict.fromkeys(missing)
     ]
@@ -298,6 +230,11 @@ def compose(text: str, name: str = CONFIGURATION_FILE) -> yaml.Node | None:
     """The text as YAML nodes with their places. Raises ConfigurationError where it is no YAML."""
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        if yaml_places.unfolded_size(root, MOST_VALUES) > MOST_VALUES:
+            raise ConfigurationError(
+                f"{name}:1:1: aliases ('*name') unfold to more than {MOST_VALUES:,} values, or into themselves; "
+                "write out what they stand for"
+            )
         wrong = [
             f"{name}:{place}: {written} is no date; write it like 2026-01-05"
             for written, place in yaml_places.no_dates(root)
@@ -305,6 +242,11 @@ def compose(text: str, name: str = CONFIGURATION_FILE) -> yaml.Node | None:
         if wrong:
             raise ConfigurationError("\n".join(wrong))
         yaml.safe_load(text)
+    except ReaderError as error:
+        place = f"{name}:{_end_of(text[: error.position])}"
+        raise ConfigurationError(f"{place}: U+{error.character:04X} may not stand in YAML; take it out") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{name}:1:1: is nested too deeply; write it flatter") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -313,6 +255,11 @@ def compose(text: str, name: str = CONFIGURATION_FILE) -> yaml.Node | None:
             f"{place}: this is not YAML: {problem}; look at the indentation (spaces, no tabs), colons and quotes there"
         ) from error
     return root
+
+
+def _end_of(before: str) -> str:
+    """The line and column behind a text."""
+    return f"{before.count(_LINE_END) + 1}:{len(before) - before.rfind(_LINE_END)}"
 
 
 def _where(text: str, variable: str) -> str:
@@ -335,7 +282,7 @@ def _fill_in(value: Any, variables: Mapping[str, str], missing: list[str]) -> An
 
 
 def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iterable[str]:
-    found = error.errors(include_url=False, include_input=False)
+    found = error.errors(include_url=False)
     for item in found:
         if item["type"] == "too_short" and any(
             item["loc"] == other["loc"][: len(item["loc"])] for other in found if other is not item
@@ -343,23 +290,16 @@ def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iter
             continue  # only because what stands there is wrong itself
         if not item["loc"]:
             # What does not fit together; each line begins with the names of where it is.
-            for line in in_words(item).splitlines():
+            for line in in_words(item, Configuration.model_json_schema).splitlines():
                 at = yaml_places.by_names(root, line.partition(": ")[0])
                 yield f"{name}:{at or '1:1'}: {line}"
             continue
+        words = in_words(item, Configuration.model_json_schema)
         place = yaml_places.by_location(root, item["loc"])
-        yield f"{name}:{place or '1:1'}: {place.path + ': ' if place and place.path else ''}{in_words(item)}"
-
-
-def _repeated(section: str, identifiers: Iterable[str]) -> Iterable[str]:
-    seen: set[str] = set()
-    for identifier in identifiers:
-        if identifier in seen:
-            yield f"{section}.{identifier}: the id {identifier!r} is there twice; give each its own"
-        seen.add(identifier)
-
-
-def _unknown(place: str, references: Iterable[str], known: set[str]) -> Iterable[str]:
-    for reference in references:
-        if reference not in known:
-            yield f"{place}: {reference!r} is not there; known are {', '.join(sorted(known)) or 'none'}"
+        # What does not fit together in a section begins with the key that is to be mended.
+        key = words.partition(" ")[0].rstrip(":")
+        at = yaml_places.key_within(root, item["loc"], key) or place
+        path = place.path if place else ""
+        if path.rpartition(".")[2] == key:
+            words = words.removeprefix(key).lstrip(": ")
+        yield f"{name}:{at or '1:1'}: {path + ': ' if path else ''}{words}"

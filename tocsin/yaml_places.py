@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import yaml
+
+_NAME = re.compile(r"[^.\[\]]+")
+"""A part of `policies.night.steps[1]`: a key, the id of an item, or its number from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,25 @@ def by_location(root: yaml.Node | None, location: tuple[int | str, ...]) -> Plac
     return _place(node, path)
 
 
+def key_within(root: yaml.Node | None, location: tuple[int | str, ...], name: str) -> Place | None:
+    """The place of a key of what stands at a location, or None where it has no such key."""
+    node = root
+    for part in location:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+        elif not _is_kind(node, part):
+            node = _value(node, str(part))
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((_place(key, name) for key, _ in pairs if key.value == name), None)
+
+
 def by_names(root: yaml.Node | None, names: str) -> Place | None:
-    """The place nearest to `policies.night.red`: keys, and in lists the item with that id (the last, where there are two)."""
+    """The place nearest to `policies.night.red.steps[1]`: keys, and in lists the item with that number or id (the last of two)."""
     node, shown = root, root
-    for name in names.split("."):
+    for name in _NAME.findall(names):
         if isinstance(node, yaml.SequenceNode):
-            item = next((item for item in reversed(node.value) if _identifier(item) == name), None)
+            numbered = node.value[int(name)] if name.isdigit() and int(name) < len(node.value) else None
+            item = next((item for item in reversed(node.value) if _identifier(item) == name), numbered)
             if item is not None:
                 node = shown = item
                 continue
@@ -68,7 +85,34 @@ def repeated_keys(root: yaml.Node | None) -> Iterator[tuple[str, Place]]:
                 seen.add(key.value)
 
 
-def _is_kind(node: yaml.Node, part: int | str) -> bool:
+def unfolded_size(root: yaml.Node | None, most: int) -> int:
+    """How many values a text stands for once its aliases (`*name`) are written out; over `most` it is no more counted exactly.
+
+    An alias that stands inside what it is an alias of has no end, and counts as over `most`.
+    """
+    sizes: dict[int, int] = {}
+    waiting: list[tuple[yaml.Node, bool]] = [(root, False)] if root is not None else []
+    while waiting:
+        node, inside_is_known = waiting.pop()
+        inside = _inside(node)
+        if inside_is_known:
+            sizes[id(node)] = min(1 + sum(sizes[id(item)] for item in inside), most + 1)
+        elif id(node) not in sizes:
+            sizes[id(node)] = most + 1  # until it is known: whoever meets it before has met a loop
+            waiting.append((node, True))
+            waiting.extend((item, False) for item in inside if id(item) not in sizes)
+    return sizes[id(root)] if root is not None else 0
+
+
+def _inside(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if isinstance(node, yaml.MappingNode):
+        return [item for pair in node.value for item in pair]
+    return []
+
+
+def _is_kind(node: yaml.Node | None, part: int | str) -> bool:
     kind = _value(node, "kind")
     return isinstance(kind, yaml.ScalarNode) and kind.value == part
 
@@ -81,6 +125,14 @@ def no_dates(root: yaml.Node | None) -> Iterator[tuple[str, Place]]:
                 yaml.SafeLoader("").construct_yaml_timestamp(node)
             except ValueError:
                 yield node.value, Place(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def texts_with(root: yaml.Node | None, form: re.Pattern[str]) -> Iterator[tuple[str, Place]]:
+    """What in the texts of a file has a form, each with the place of its text."""
+    for node in _nodes(root):
+        if isinstance(node, yaml.ScalarNode):
+            for found in form.finditer(node.value):
+                yield found[0], Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
@@ -102,7 +154,7 @@ def _identifier(node: yaml.Node) -> str | None:
     return None
 
 
-def _value(node: yaml.Node, name: str) -> yaml.Node | None:
+def _value(node: yaml.Node | None, name: str) -> yaml.Node | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     return next((value for key, value in node.value if key.value == name), None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from typer.core import TyperCommand
@@ -30,6 +31,8 @@ ERROR, WARNING = "error", "warning"
 ENDS_SOON = timedelta(days=3)
 """A setting of run time that ends so soon is told by `--database`."""
 HISTORY_DAYS = 30
+LONGEST_PUBLIC_URL = 48
+"""Of the 160 characters of a text message the link takes this and 46 of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +140,40 @@ def findings(configuration: Configuration, file: Path, now: datetime) -> list[To
         (finding.severity.value, finding.place, finding.message)
         for finding in find_gaps(configuration.policies, directory, now)
     ]
+    found += list(_channel_findings(configuration))
     found += list(_room_findings(configuration, directory))
     found += [(WARNING, place, message) for place, message in _warnings(configuration)]
     return [
         Told(severity, f"{file}:{yaml_places.by_names(root, place) or '1:1'}: {severity}: {place}: {message}")
         for severity, place, message in found
     ]
+
+
+def _channel_findings(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
+    """Channels on which nothing would ever go out."""
+    from services.alert.notify.addresses import is_public
+
+    for channel in configuration.channels:
+        place = f"channels.{channel.id}"
+        host = channel.host if channel.kind == "mail" else urlsplit(str(getattr(channel, "url", ""))).hostname or ""
+        try:
+            public = is_public(host)
+        except ValueError:  # a name, which is looked up when a message goes out
+            public = host.rstrip(".").lower() != "localhost"
+        if not public and not getattr(channel, "allow_private_address", True):
+            yield (
+                ERROR,
+                f"{place}.{'host' if channel.kind == 'mail' else 'url'}",
+                "is on a private network or this machine, where nothing is sent; where that is meant, add "
+                "'allow_private_address: true'",
+            )
+        if channel.kind == "apprise":
+            from services.alert.notify.long_tail import LongTail
+
+            try:
+                LongTail(channel)
+            except ValueError as error:
+                yield ERROR, place, str(error).partition(": ")[2]
 
 
 def _room_findings(configuration: Configuration, directory: Directory) -> Iterator[tuple[str, str, str]]:
@@ -207,13 +238,26 @@ def json_schema() -> Mapping[str, Any]:
     }
 
 
+def _about_links(configuration: Configuration) -> Iterator[str]:
+    url, answered = configuration.api.public_url, {"call": "by key", "slack": "by button", "pagerduty": "at PagerDuty"}
+    if url is None:
+        ways = sorted({answered[channel.kind] for channel in configuration.channels if channel.kind in answered})
+        lost = f", and nobody can acknowledge {' or '.join(ways)}" if ways else ""
+        yield f"is not set, so messages carry no link to the incident{lost}; write where the page is reached"
+    elif len(url) > LONGEST_PUBLIC_URL:
+        yield (
+            f"has {len(url)} characters, which leave a text message hardly any room to say why it rings; give a name of "
+            f"{LONGEST_PUBLIC_URL} at most"
+        )
+
+
 def _warnings(configuration: Configuration) -> list[tuple[str, str]]:
     """What is allowed and probably not meant: where, and what."""
     warnings = []
     if not configuration.brands:
         warnings.append(("brands", "there is none, so only sources that name a brand themselves are heard"))
-    if configuration.policies and configuration.api.public_url is None:
-        warnings.append(("api.public_url", "is not set, so messages carry no link to the incident"))
+    if configuration.policies:
+        warnings += [("api.public_url", message) for message in _about_links(configuration)]
     for brand in configuration.brands:
         if not brand.names and not brand.query:
             warnings.append((f"brands.{brand.id}", "has neither names nor a query; no mention is found by its text"))

@@ -17,7 +17,7 @@ from services.alert.notify.twilio import TwilioCall, TwilioSms
 from services.alert.notify.vonage import VonageCall, VonageSms
 from services.alert.notify.webhook import Webhook
 from tocsin.clock import Clock
-from tocsin.config import CONTACTS, Configuration
+from tocsin.config import Configuration
 from tocsin.contracts.settings.channels import (
     AppriseChannel,
     CallChannel,
@@ -30,6 +30,7 @@ from tocsin.contracts.settings.channels import (
     TerminalChannel,
     WebhookChannel,
 )
+from tocsin.references import CONTACTS
 
 
 def channels(configuration: Configuration, clock: Clock, output: TextIO | None = None) -> Mapping[str, Channel]:

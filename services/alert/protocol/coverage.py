@@ -55,6 +55,11 @@ def find_gaps(policies: Sequence[PolicySettings], directory: Directory, now: dat
         levels = [("orange", policy.orange), *([("red", policy.red)] if policy.red else [])]
         for name, level in levels:
             findings.extend(_policy_findings(f"policies.{policy.id}.{name}", policy, level, directory, now))
+        if policy.fallback and not _may_wake(policy.fallback, directory):
+            message = (
+                f"{policy.fallback} is reached on no channel that wakes, so the last resort sleeps on; give it one"
+            )
+            findings.append(Finding(Severity.WARNING, f"policies.{policy.id}.fallback", message))
     for schedule in _used_schedules(policies, directory):
         findings.extend(_schedule_findings(schedule, directory, now))
     return findings
@@ -88,12 +93,12 @@ def _policy_findings(
             "add a layer that covers it, or a step that rings a person",
             tuple(gaps),
         )
-    for number, step in enumerate(level.steps, 1):
+    for number, step in enumerate(level.steps):
         if not any(_may_wake(reference, directory) for reference in step.notify):
             yield Finding(
                 Severity.WARNING,
-                f"{place}.steps",
-                f"step {number} rings nobody on a channel that wakes, so whoever sleeps is rung by another step only",
+                f"{place}.steps[{number}]",
+                "rings nobody on a channel that wakes, so whoever sleeps is rung by another step only",
             )
 
 

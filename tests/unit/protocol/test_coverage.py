@@ -100,8 +100,16 @@ def test_a_person_may_be_woken_by_the_chain_alone() -> None:
 def test_a_step_that_nobody_hears_is_worth_a_warning() -> None:
     level = LevelPolicy(steps=steps((0, ["channel:wall"]), (5, ["person:lea"])))
     (finding,) = find_gaps([PolicySettings(id="night", orange=level)], DIRECTORY, START)
-    assert (finding.severity, finding.place) == (Severity.WARNING, "policies.night.orange.steps")
-    assert "step 1 rings nobody on a channel that wakes" in finding.message
+    assert (finding.severity, finding.place) == (Severity.WARNING, "policies.night.orange.steps[0]")
+    assert "rings nobody on a channel that wakes" in finding.message
+
+
+def test_a_last_resort_that_sleeps_on_is_worth_a_warning() -> None:
+    level = LevelPolicy(steps=steps((0, ["person:lea"])))
+    policy = PolicySettings(id="night", orange=level, red=level, fallback="channel:wall")
+    (finding,) = find_gaps([policy], DIRECTORY, START)
+    assert (finding.severity, finding.place) == (Severity.WARNING, "policies.night.fallback")
+    assert "channel:wall is reached on no channel that wakes" in finding.message
 
 
 def test_layers_that_fit_together_leave_no_gap() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|min|h|d)")
+LONGEST_DURATION = timedelta(days=36_525)
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -28,7 +29,10 @@ def parse_duration(value: object) -> object:
     parts = list(_DURATION.finditer(value))
     if rest or not parts:
         raise ValueError(f"{value!r} is no duration; write it like '90 s', '15 min', '1h 30min' or '4 d'")
-    return timedelta(seconds=sum(float(part["number"]) * _UNITS[part["unit"]] for part in parts))
+    seconds = sum(float(part["number"]) * _UNITS[part["unit"]] for part in parts)
+    if seconds > LONGEST_DURATION.total_seconds():
+        raise ValueError(f"{value!r} is longer than a hundred years; write a shorter one")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from datetime import timedelta
 from typing import Annotated, Literal, Self
@@ -16,10 +15,13 @@ from tocsin.contracts.settings.brands import TimeZone
 PHONE_PATTERN = r"^\+[1-9]\d{6,14}$"
 PhoneNumber = Annotated[str, Field(pattern=PHONE_PATTERN)]
 """As E.164 writes it, without spaces: `+33612345678`."""
-MailAddress = Annotated[str, Field(pattern=r"^[^@\s<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9.-]{1,190}$")]
+MAIL_PATTERN = r"^[^@\s<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9.-]{1,190}$"
+MailAddress = Annotated[str, Field(pattern=MAIL_PATTERN)]
 """One address without a name: `lea@lunea.example`."""
 
-_SLACK_PLACE = re.compile(r"[CDGUW][A-Z0-9]{4,}")
+SLACK_PATTERN = r"^[CDGUW][A-Z0-9]{4,}$"
+ACCOUNT_PATTERN = r"^AC[0-9a-f]{32}$"
+APPLICATION_PATTERN = r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$"
 
 
 class _Channel(Settings):
@@ -131,7 +133,7 @@ class MailChannel(_Outgoing):
 class TwilioAccount(Settings):
     """An account at Twilio."""
 
-    account: str = Field(pattern=r"^AC[0-9a-f]{32}$")
+    account: str = Field(pattern=ACCOUNT_PATTERN)
     token: SecretStr
     """The auth token; it also proves that a callback comes from Twilio."""
     url: str = "https://api.twilio.com"
@@ -140,7 +142,7 @@ class TwilioAccount(Settings):
 class VonageApplication(Settings):
     """An application at Vonage, with the capabilities Messages and Voice."""
 
-    application: str = Field(pattern=r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+    application: str = Field(pattern=APPLICATION_PATTERN)
     private_key: SecretStr
     """The PEM that was downloaded with the application."""
     signature_secret: SecretStr = Field(min_length=16)
@@ -202,7 +204,7 @@ class SlackChannel(_Outgoing):
     """The bot's, `xoxb-…`, with the scope `chat:write`."""
     signing_secret: SecretStr
     """The app's; it proves that a click comes from Slack."""
-    to: str | None = Field(default=None, pattern=_SLACK_PLACE.pattern)
+    to: str | None = Field(default=None, pattern=SLACK_PATTERN)
     """The id of a channel (`C…`) or a person (`U…`)."""
     url: str = "https://slack.com"
 

@@ -13,6 +13,9 @@ from tocsin.contracts.settings.brands import TimeZone
 from tocsin.contracts.settings.channels import MailAddress, PhoneNumber
 
 TARGET_PATTERN = r"^(person|schedule|channel):[a-z0-9][a-z0-9_-]{0,62}$"
+COUNTRY_PATTERN = r"^[A-Z]{2}$"
+SLACK_MEMBER_PATTERN = r"^[UW][A-Z0-9]{4,}$"
+PAGERDUTY_USER_PATTERN = r"^P[A-Z0-9]{4,}$"
 TargetReference = Annotated[str, Field(pattern=TARGET_PATTERN)]
 """Whom a step rings: `person:lea`, `schedule:evenings` or `channel:control-room`."""
 
@@ -75,9 +78,9 @@ class PersonSettings(Settings):
     """How many times the chain begins again."""
     phone: PhoneNumber | None = None
     mail: MailAddress | None = None
-    slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{4,}$")
+    slack: str | None = Field(default=None, pattern=SLACK_MEMBER_PATTERN)
     """The person's member id in Slack."""
-    pagerduty: str | None = Field(default=None, pattern=r"^P[A-Z0-9]{4,}$")
+    pagerduty: str | None = Field(default=None, pattern=PAGERDUTY_USER_PATTERN)
     """The person's user id in PagerDuty, so that what they acknowledge there is theirs here."""
     quiet: HoursSettings | None = None
     """Hours on the person's clock in which messages below orange wait; orange and red never do."""
@@ -101,7 +104,7 @@ class PersonSettings(Settings):
 class HolidaySettings(Settings):
     """The days off of a schedule: the public holidays of a country (or a part of it), and what the team adds or takes away."""
 
-    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    country: str | None = Field(default=None, pattern=COUNTRY_PATTERN)
     """ISO 3166-1, such as `FR`."""
     subdivision: str | None = None
     """ISO 3166-2 without the country, such as `BY` of Germany, where it has holidays of its own."""
@@ -154,11 +157,22 @@ class ScheduleSettings(Settings):
         return self
 
 
+LONGEST_WAIT = timedelta(days=1)
+
+
 class StepSettings(Settings):
     """One step: after `wait` since the one before (or the beginning), ring `notify`."""
 
     wait: Duration = timedelta(0)
+    """A day at most."""
     notify: tuple[TargetReference, ...] = Field(min_length=1)
+
+    @field_validator("wait")
+    @classmethod
+    def _wait_in_range(cls, value: timedelta) -> timedelta:
+        if value > LONGEST_WAIT:
+            raise ValueError("wait must be from '0 s' to '1 d'; a crisis does not wait for longer")
+        return value
 
 
 class LevelPolicy(Settings):
@@ -168,9 +182,16 @@ class LevelPolicy(Settings):
     repeat: int = Field(default=2, ge=0, le=20)
     """How many times the steps begin again when nobody acknowledges."""
     repeat_after: Duration = timedelta(minutes=5)
-    """The wait between the last step and the next round."""
+    """The wait between the last step and the next round; a day at most."""
     acknowledgement_timeout: Duration | None = timedelta(minutes=30)
     """How long an acknowledgement stops the escalation; it then begins again. Null: for good."""
+
+    @field_validator("repeat_after")
+    @classmethod
+    def _wait_in_range(cls, value: timedelta) -> timedelta:
+        if value > LONGEST_WAIT:
+            raise ValueError("repeat_after must be from '0 s' to '1 d'")
+        return value
 
     @model_validator(mode="after")
     def _timeout_in_range(self) -> Self:

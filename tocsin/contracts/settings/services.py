@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
@@ -85,12 +86,22 @@ class ApiSettings(Settings):
     alert_port: int = Field(default=8083, ge=0, le=65535)
     """Metrics and health of alert; it serves nothing else."""
     public_url: str | None = None
+    """Where people and providers reach the api process, such as `https://tocsin.example`; short, since text messages carry it."""
     session_lifetime: Duration = timedelta(hours=12)
     identity_provider: IdentityProviderSettings | None = None
     requests_a_minute: int = Field(default=1200, ge=20, le=1_000_000)
     """Of one key or session, in each api process; a tenth of them may come at once."""
     cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^\s/?#*]+$")], ...] = ()
     """Sites whose scripts may ask the API with a key, such as `https://dashboard.example`; by default none. Cookies never count."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _leads_to_a_page(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+            raise ValueError(
+                "must be complete, such as 'https://tocsin.example', so that links in messages lead somewhere"
+            )
+        return url
 
 
 class HeartbeatSettings(Settings):
