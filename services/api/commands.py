@@ -150,7 +150,9 @@ def declare(
             text=text,
             picture=picture.id if picture is not None else None,
         )
-        asked = Declare(uuid4(), wanted, level, said, snapshot(policy) if policy else None)
+        asked = Declare(
+            uuid4(), wanted, level, said, snapshot(policy) if policy else None, context.complete_up_to(session)
+        )
         present = {
             found.id: found
             for brand in sorted(wanted)

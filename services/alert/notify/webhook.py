@@ -14,6 +14,7 @@ from standardwebhooks import Webhook as Signer
 
 from services.alert.notify.port import Delivery, Outcome
 from services.alert.notify.posting import Poster
+from services.alert.protocol.messages import harmless_content
 from tocsin.clock import Clock
 from tocsin.contracts.settings.channels import WebhookChannel
 
@@ -49,10 +50,13 @@ class Webhook:
 
 
 def webhook_body(delivery: Delivery) -> str:
-    """The JSON of a message: `type`, `timestamp` and `data`, in which `text` is ready to be shown."""
+    """The JSON of a message: `type`, `timestamp` and `data`, in which `text` is ready to be shown.
+
+    Whoever shows another part of it is as safe: the words of mentions and people are harmless in all of them.
+    """
     notification, content = delivery.notification, delivery.notification.content
     data = {
-        **content.model_dump(mode="json", exclude={"kind", "at"}),
+        **harmless_content(content).model_dump(mode="json", exclude={"kind", "at"}),
         "notification_id": str(notification.id),
         "target": notification.target,
         "name": notification.name,

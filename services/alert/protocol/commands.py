@@ -55,6 +55,8 @@ class Declare:
     level: Level
     declaration: Declaration
     policy: PolicySnapshot | None
+    complete_up_to: datetime | None = None
+    """Up to when the stream was complete; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ it is, since a text message spells some letters with two. `。` ends sentences w
 _ADDRESSED = re.compile(r"@(?=\w)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 """Underscores around words are markup; those inside one, as in a name, are not."""
+_ACTORS = {"channel": "by_channel", "key": "by_key"}
+"""Who may do something without being a person of the configuration, and what a message calls them."""
 _MARKUP = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "~": "∼", "|": "¦", "\\": "∖"})
 
 
@@ -61,6 +63,8 @@ class Message:
     """What stands before `page_link` where that is not the incident's page; None: the usual words."""
     first_lines: int = 1
     """How many of the `lines` say why (and that it is an exercise)."""
+    page_alone: bool = False
+    """True where an answer is awaited and can be given on the page alone."""
 
     @property
     def headline(self) -> str:
@@ -76,7 +80,7 @@ class Message:
             # Right after why, before all that can be read later.
             lines.insert(self.first_lines, f"{phrases['acknowledge']} {self.acknowledge_link}")
         if self.page_link:
-            before = self.before_link or phrases["see" if self.acknowledge_link else "open"]
+            before = self.before_link or phrases["open" if self.page_alone else "see"]
             lines.append(f"{before} {self.page_link}")
         return "\n".join(lines)
 
@@ -98,7 +102,7 @@ def compose(
     names = {
         "level": LEVELS[language][content.level],
         "brand": harmless(content.brand_name, LONGEST_BRAND),
-        "actor": harmless(content.actor_name or "?", LONGEST_BRAND),
+        "actor": _actor(content.actor_name or "?", language),
     }
     match content.kind:
         case NotificationKind.PAGE:
@@ -124,6 +128,7 @@ def compose(
     if content.exercise:
         subject, brief = f"{phrases['exercise']} · {subject}", f"{phrases['exercise']} {brief}"
         lines, said = [phrases["exercise_line"], *lines], [phrases["exercise_line"], *said]
+        spoken = f"{phrases['exercise'].capitalize()}. {spoken}"
     return Message(
         subject=subject,
         lines=tuple(lines),
@@ -133,6 +138,22 @@ def compose(
         text_message=text_message(brief, _brief(notification, clock), link),
         spoken=" ".join([spoken, *said]),
         first_lines=2 if content.exercise else 1,
+        page_alone=content.kind is NotificationKind.PAGE and acknowledge_link is None,
+    )
+
+
+def harmless_content(content: NotificationContent) -> NotificationContent:
+    """A message's facts with all words of mentions and people made harmless, for receivers that show one of them by itself."""
+    return content.model_copy(
+        update={
+            "brand_name": harmless(content.brand_name, LONGEST_BRAND),
+            "reasons": {language: harmless(text) for language, text in content.reasons.items()},
+            "first_step": {language: harmless(text) for language, text in content.first_step.items()},
+            "called": tuple(item.model_copy(update={"name": harmless(item.name)}) for item in content.called),
+            "next_names": tuple(map(harmless, content.next_names)),
+            "actor_name": harmless(content.actor_name, LONGEST_BRAND) if content.actor_name else None,
+            "added": harmless(content.added) if content.added else None,
+        }
     )
 
 
@@ -140,12 +161,34 @@ def harmless(text: str, longest: int = LONGEST_QUOTE) -> str:
     """Words of somebody else, on one line, without anything that a terminal, a chat or a phone would act upon."""
     characters = (_plain(character) for character in unicodedata.normalize("NFC", text))
     line = " ".join("".join(characters).split())
-    line = _LINK.sub("(…)", line)
+    line = _LINK.sub(_without_its_brackets, line)
     line = _NUMERIC_HOST.sub(lambda host: host[0].replace(".", "․"), line)
     line = _BARE_DOMAIN.sub("․", line)  # a dot that no program makes a link of
     line = _ADDRESSED.sub("＠", line).translate(_MARKUP)
     line = " ".join(_EMPHASIS.sub(" ", line).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def _without_its_brackets(link: re.Match[str]) -> str:
+    """What stands for a link, with the brackets and the full stop behind it that were not the link's."""
+    written = link[0]
+    kept = ""
+    while written and (written[-1] in ".,;:!?>]" or (written[-1] == ")" and written.count(")") > written.count("("))):
+        written, kept = written[:-1], written[-1] + kept
+    return f"(…){kept}"
+
+
+def _actor(name: str, language: Language) -> str:
+    """Whoever did it: a person's name, the key of a program, or somebody on a channel that belongs to nobody alone."""
+    kind, colon, identifier = name.partition(":")
+    if colon and kind in _ACTORS:
+        return PHRASES[language][_ACTORS[kind]].format(name=harmless(identifier, LONGEST_BRAND))
+    return harmless(name, LONGEST_BRAND)
+
+
+def _sentence(text: str) -> str:
+    """A text that others follow, with a full stop where it has no end of its own."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _plain(character: str) -> str:
@@ -191,7 +234,10 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
     called = _listed((f"{harmless(item.name)} ({clock.at(item.at)})" for item in content.called), phrases["and"])
     lines.append(phrases["called"].format(names=called))
     lines.append(_next(content, notification.language, clock.at))
-    if content.complete_up_to is not None:
+    if content.complete_up_to is None:
+        if not content.exercise:
+            lines.append(phrases["complete_unknown"])
+    else:
         late = content.at - content.complete_up_to > LATE
         told = phrases["incomplete" if late else "complete"].format(at=clock.at(content.complete_up_to))
         lines.insert(1 if late else len(lines), told)
@@ -201,7 +247,7 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
 def _spoken(notification: Notification, clock: _Times) -> list[str]:
     """What a call says of a page: as much as somebody takes in who was asleep a moment ago."""
     content, phrases = notification.content, PHRASES[notification.language]
-    said = [reason(content.reasons, notification.language) or phrases["no_reason"]]
+    said = [_sentence(reason(content.reasons, notification.language) or phrases["no_reason"])]
     if content.fallback:
         said.append(phrases["fallback"])
     if content.first_step:
@@ -232,7 +278,7 @@ def _brief(notification: Notification, clock: _Times) -> list[str]:
     why = reason(content.reasons, notification.language) or phrases["no_reason"]
     for words in LEFT_OUT[notification.language]:
         why = why.replace(words, "")
-    sentences = [why]
+    sentences = [_sentence(why)]
     if content.first_step:
         sentences.append(_first_step(content, notification.language))
     if content.next_names and content.next_at is not None:

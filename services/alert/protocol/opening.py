@@ -75,6 +75,7 @@ def declare(command: Declare, now: datetime, directory: Directory) -> Decision:
             calm_since=now if command.level is Level.GREEN else None,
             # Nobody says which language it is in; it is shown as it was written.
             reasons={"fr": said.sentence, "en": said.sentence},
+            complete_up_to=command.complete_up_to,
             declarations=(said,),
         ),
         now,
@@ -105,7 +106,11 @@ def join(draft: Draft, command: Declare) -> Decision:
             RefusalKind.INVALID, f"say in 1 to {LONGEST_SENTENCE} characters what has happened; more goes into 'text'"
         )
     new_brands = tuple(brand for brand in command.brands if brand not in incident.brands)
-    draft.change(also=(*incident.also, *new_brands), declarations=(*incident.declarations, said))
+    draft.change(
+        also=(*incident.also, *new_brands),
+        declarations=(*incident.declarations, said),
+        complete_up_to=command.complete_up_to or incident.complete_up_to,
+    )
     draft.record(
         IncidentEventType.JOINED,
         said.by,

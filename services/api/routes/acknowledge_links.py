@@ -9,6 +9,7 @@ from services.alert.protocol.answers import ACKNOWLEDGE_PATH
 from services.alert.protocol.messages import harmless, reason
 from services.api.answering import acknowledge_by_link, look
 from services.api.context import ApiContext, Context
+from services.api.pages.history import actor_name
 from services.api.pages.rendering import render
 from services.api.pages.wording import LANGUAGES, Wording, wording
 from services.api.routes.pages import wording_of
@@ -57,6 +58,8 @@ def _page(context: ApiContext, words: Wording, incident: Incident, *, done: bool
         incident_id=incident.id,
         done=done,
         refusal=None,
+        held=incident.acknowledged if not done else None,
+        who=actor_name(incident.acknowledged.by, words, context.directory) if incident.acknowledged else None,
     )
     return HTMLResponse(html)
 

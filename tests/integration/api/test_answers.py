@@ -23,7 +23,7 @@ from services.alert.notify.answering import LIFETIME, Answering
 from services.alert.notify.channels import channels
 from services.alert.notify.sender import Sender
 from services.alert.protocol.answers import dedup_key
-from services.alert.protocol.commands import ChangeLevel, Command, Open, Resolve
+from services.alert.protocol.commands import Acknowledge, ChangeLevel, Command, Open, Resolve
 from services.alert.protocol.decide import decide
 from services.alert.protocol.directory import Directory
 from services.alert.protocol.policies import snapshot
@@ -207,6 +207,15 @@ def test_looking_at_a_link_does_nothing_and_confirming_it_acknowledges_once(team
     again = team.client.post(link, headers=HTML)
     assert again.status_code == 410
     assert "a déjà servi" in again.text
+
+
+@on("team", ["sms"], indirect=True)
+def test_who_comes_second_reads_who_has_it_in_hand_already(team: Team) -> None:
+    link = link_in(team)
+    team.ask(Acknowledge("channel:control-room"))
+    shown = team.client.get(link, headers=HTML)
+    assert "quelqu&#39;un sur control-room s&#39;en occupe déjà" in shown.text
+    assert "Je prends en charge" in shown.text
 
 
 @on("team", ["sms"], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,6 +19,7 @@ from services.alert.notify.slack import blocks
 from services.alert.notify.teams import card
 from services.alert.notify.twilio import twiml
 from services.alert.notify.vonage import ncco
+from services.alert.notify.webhook import webhook_body
 from services.alert.protocol.text_messages import fits
 from tests.channels import PUBLIC_URL, delivery, page
 
@@ -126,6 +128,21 @@ def test_no_text_is_read_as_markup_by_slack_teams_or_pagerduty(text: str, name: 
     assert "\n" not in told["payload"]["summary"]
     for words in (said["text"], told["payload"]["summary"], told["payload"]["custom_details"]["text"]):
         assert "://" not in words
+
+
+@settings(max_examples=60)
+@given(text=HOSTILE, name=HOSTILE)
+def test_no_part_of_a_webhook_has_markup_or_a_link_of_anybody_else(text: str, name: str) -> None:
+    def words_in(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            return [word for item in value.values() for word in words_in(item)]
+        if isinstance(value, list):
+            return [word for item in value for word in words_in(item)]
+        return [value] if isinstance(value, str) else []
+
+    for word in words_in(json.loads(webhook_body(hostile_delivery(text, name)))):
+        assert "://" not in OURS.sub("", word)
+        assert not set(word) & set("<>`*[]\x1b\u202e") or word.startswith("[ORANGE]"), word
 
 
 @settings(max_examples=150)

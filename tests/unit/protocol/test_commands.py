@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -274,6 +275,11 @@ class TestDeclaring:
 
     def test_at_yellow_it_calls_nobody(self) -> None:
         assert called(decide(None, declared(Level.YELLOW), START, DIRECTORY)) == []
+
+    def test_its_messages_say_up_to_when_the_data_is_complete(self) -> None:
+        command = replace(declared(), complete_up_to=START - MINUTE)
+        (page, *_) = decide(None, command, START, DIRECTORY).notifications
+        assert page.content.complete_up_to == START - MINUTE
 
     def test_beside_an_open_one_it_joins_and_is_told_as_one_update(self) -> None:
         decision = decide(opened(), declared(Level.ORANGE, "lunea", "other"), START + MINUTE, DIRECTORY)

@@ -72,8 +72,22 @@ def test_state_messages_say_who_did_it_and_until_when_it_holds() -> None:
     assert message.subject == "[ORANGE] Lunéa : pris en charge par Sam"
     assert "Sans nouvelles d'ici 22:36 CET, les appels reprendront." in message.body
     resolved = decide(held.incident, Resolve("key:ab12", verdict=Verdict.BUZZ), START + 7 * MINUTE, DIRECTORY)
-    assert "clos par key:ab12" in compose(resolved.notifications[0]).subject
+    assert "clos par la clé ab12" in compose(resolved.notifications[0]).subject
     assert "Verdict : buzz." in compose(resolved.notifications[0]).body
+
+
+def test_whoever_belongs_to_no_person_is_named_in_words_and_the_page_is_only_looked_at() -> None:
+    incident, _ = second_page()
+    held = decide(incident, Acknowledge("channel:teams"), START + 6 * MINUTE, DIRECTORY)
+    by_language = {notification.language: compose(notification) for notification in held.notifications}
+    assert by_language["fr"].subject == "[ORANGE] Lunéa : pris en charge par quelqu'un sur teams"
+    assert "\nVoir : " in by_language["fr"].body
+
+
+def test_a_page_of_which_nobody_knows_up_to_when_the_data_is_complete_says_so() -> None:
+    _, page = second_page()
+    unknown = page.model_copy(update={"content": page.content.model_copy(update={"complete_up_to": None})})
+    assert "It is not known up to when the data is complete." in compose(unknown).lines
 
 
 @pytest.mark.parametrize(
@@ -83,8 +97,10 @@ def test_state_messages_say_who_did_it_and_until_when_it_holds() -> None:
         ("one\r\ntwo\u2028three", "one two three"),
         ("\u202egnp.exe\u202c", "gnp․exe"),
         ("<script>alert(1)</script>", "‹script›alert(1)‹/script›"),
-        ("<!here> *now* `x` ~y~ <https://evil.example|click>", "‹!here› ∗now∗ 'x' ∼y∼ ‹(…)"),
+        ("<!here> *now* `x` ~y~ <https://evil.example|click>", "‹!here› ∗now∗ 'x' ∼y∼ ‹(…)›"),
         ("see https://evil.example/x now", "see (…) now"),
+        ("see [this](https://evil.example/x) now, (https://evil.example/a_(b)).", "see (this)((…)) now, ((…))."),
+        ("see https://evil.example/) https://evil.example", "see (…)) (…)"),
         ("see www.evil.example now", "see (…) now"),
         ("see evil.example/login", "see evil․example/login"),
         ("javascript:alert(1)", "(…)"),
@@ -197,3 +213,11 @@ def test_a_call_says_what_somebody_takes_in_who_was_asleep() -> None:
         "Tocsin. Alarm, level orange, for Lunéa. 38 hostile mentions in 3 h, 9 expected. Do first: Freeze posts. "
         "Without an answer, next: Léa and wall at 21:15."
     )
+
+
+def test_a_call_ends_each_sentence_and_says_first_that_it_is_an_exercise() -> None:
+    _, page = second_page()
+    content = page.content.model_copy(update={"reasons": {"en": "A journalist calls"}, "exercise": True})
+    spoken = compose(page.model_copy(update={"content": content}), LINK).spoken
+    assert spoken.startswith("Exercise. Tocsin. Alarm, level orange, for Lunéa. This is an exercise")
+    assert "A journalist calls. Without an answer" in spoken
