@@ -63,6 +63,10 @@ bench-timers: $(VENV)/.installed-dev
 bench-quiet: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.load.bench_quiet $(ARGS)
 
+.PHONY: bench-kills
+bench-kills: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.load.kill_alert $(ARGS)
+
 # The locks name versions and hashes, for every platform and Python from 3.11 on.
 lock:
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -1,6 +1,6 @@
 """The long form of tests/integration/protocol/test_kill.py: `kill -9` of the alert process at each boundary.
 
-    python -m tests.load.kill_alert [--kills 600] [--seed 3]
+    make bench-kills [ARGS="--kills 600 --seed 3"]
 
 Half of the kills on SQLite (one process), half on PostgreSQL (beside a second process that is not killed). Prints a row of
 docs/benchmarks.md for each; exit status 1 where a message is lost, or a kill repeats more than one. Where a machine has no

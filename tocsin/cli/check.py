@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from tocsin.templating import TemplateRefused, fill_in
 
 if TYPE_CHECKING:
     from services.alert.protocol.directory import Directory
+    from tocsin.contracts.oncall import Override
 
 ERROR, WARNING = "error", "warning"
 ENDS_SOON = timedelta(days=3)
@@ -68,7 +69,9 @@ def check(
     database: Annotated[
         bool,
         typer.Option(
-            "--database", help="Also what people set at run time: does it still fit this file, and what ends soon?"
+            "--database",
+            help="Also what people set at run time: do settings still fit this file, which end soon, what do exchanged shifts "
+            "change?",
         ),
     ] = False,
     history: Annotated[
@@ -93,7 +96,7 @@ def check(
         return
     configuration = load(file)
     now = SystemClock().now()
-    found = findings(configuration, file, now)
+    found = findings(configuration, file, now, exchanged_shifts(configuration, now) if database else ())
     if database:
         found += set_at_run_time(configuration, now)
     for item in found:
@@ -129,13 +132,13 @@ def _look_back(configuration: Configuration, days: int, language: Language) -> N
         print(line)
 
 
-def findings(configuration: Configuration, file: Path, now: datetime) -> list[Told]:
+def findings(configuration: Configuration, file: Path, now: datetime, overrides: Sequence[Override] = ()) -> list[Told]:
     """What is wrong with a configuration that could be read, or probably not meant: the 28 days from `now` are looked at."""
     from services.alert.protocol.coverage import find_gaps
     from services.alert.protocol.directory import Directory
 
     root = compose(file.read_text("utf-8"), str(file))
-    directory = Directory.of(configuration, calendars_of(configuration.schedules))
+    directory = Directory.of(configuration, calendars_of(configuration.schedules)).with_overrides(overrides)
     found = [
         (finding.severity.value, finding.place, finding.message)
         for finding in find_gaps(configuration.policies, directory, now)
@@ -197,6 +200,18 @@ def _room_findings(configuration: Configuration, directory: Directory) -> Iterat
             if person and not any(channel.wakes for channel in known):
                 message = f"{person.name} has no channel that wakes, so an overdue step or approval waits until morning"
                 yield WARNING, f"roles.{role.id}", message
+
+
+def exchanged_shifts(configuration: Configuration, now: datetime) -> Sequence[Override]:
+    """The shifts of the next 28 days that people have exchanged: one may leave a minute to somebody whom nothing wakes."""
+    from services.alert.protocol.coverage import HORIZON
+    from tocsin.storage import oncall
+
+    with (
+        closing(open_ready_database(configuration, Environment.read())) as database,
+        database.read() as session,
+    ):
+        return oncall.overrides(session, now, until=now + HORIZON)
 
 
 def set_at_run_time(configuration: Configuration, now: datetime) -> list[Told]:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.integration.cli.conftest import Command
+from tocsin.contracts.oncall import Override
 from tocsin.contracts.settings.run_time import RunTimeSetting, setting_value
-from tocsin.storage import run_time_settings
+from tocsin.storage import oncall, run_time_settings
 from tocsin.storage.database import Database
 
 CONFIGURATION = """
@@ -78,6 +79,34 @@ def test_check_tells_of_settings_that_the_file_has_no_place_for_any_more(tocsin:
     assert len(told) == 2
     assert "of lunea (query) ends" in told[0] + told[1]
     assert "of globex is not applied: there is no brand 'globex' in the configuration" in told[0] + told[1]
+
+
+def test_check_finds_minutes_that_an_exchanged_shift_leaves_to_somebody_whom_nothing_wakes(
+    tocsin: Command, tmp_path: Path
+) -> None:
+    written = """
+people:
+  - {id: lea, name: Léa, channels: [phone]}
+  - {id: sam, name: Sam, channels: [wall]}
+channels: [{kind: terminal, id: phone, wakes: true}, {kind: terminal, id: wall}]
+schedules: [{id: nights, layers: [{people: [lea], start: 2026-01-05}]}]
+policies: [{id: night, orange: {steps: [{notify: ["schedule:nights"]}]}}]
+"""
+    (tmp_path / "tocsin.yaml").write_text(written, encoding="utf-8")
+    assert tocsin("db", "upgrade").returncode == 0
+    now = datetime.now(UTC)
+    override = Override(
+        id=uuid.uuid4(), schedule="nights", person="sam", since=now + timedelta(days=2), until=now + timedelta(days=2, hours=3),
+        by="person:lea", at=now,
+    )  # fmt: skip
+    database = Database(f"sqlite:///{tmp_path / '.tocsin' / 'tocsin.sqlite'}")
+    with database.unit_of_work() as session:
+        oncall.add_override(session, override)
+    database.close()
+    assert tocsin("check").returncode == 0
+    done = tocsin("check", "--database")
+    assert done.returncode == 2
+    assert "policies.night.orange: wakes nobody at all during 180 minutes of the next 28 days" in done.stdout
 
 
 def test_check_names_the_line_of_an_unknown_key(tocsin: Command, tmp_path: Path) -> None:
