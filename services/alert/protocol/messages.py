@@ -188,7 +188,7 @@ def _actor(name: str, language: Language) -> str:
 
 def _sentence(text: str) -> str:
     """A text that others follow, with a full stop where it has no end of its own."""
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+    return text if text.endswith((".", "!", "?", "…", ":")) else f"{text}."
 
 
 def _plain(character: str) -> str:
@@ -217,8 +217,8 @@ def _worded(content: NotificationContent, words: NotificationWords, language: La
         language=language,
         page_link=content.link,
         acknowledge_link=None,
-        text_message=text_message(subject, lines, content.link or ""),
-        spoken=". ".join([subject, *lines]),
+        text_message=text_message(_sentence(subject), lines, content.link or ""),
+        spoken=" ".join(map(_sentence, [subject, *lines])),
         before_link=words.link or None,
     )
 

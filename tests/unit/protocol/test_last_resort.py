@@ -77,6 +77,11 @@ def test_after_two_minutes_the_fallback_owner_is_rung_on_every_channel_once() ->
     message = house.phones["phone-sam"].heard[0].message
     assert message.subject == "Tocsin cannot call anybody any more"
     assert len(message.text_message) <= 160
+    assert message.text_message.startswith("Tocsin cannot call anybody any more. Its database")
+    assert message.spoken == (
+        "Tocsin cannot call anybody any more. Its database has not answered for 2 min: no alarm will go out before it is back. "
+        "Tell whoever runs it, and watch over your brands yourself."
+    )
 
 
 def test_a_minute_away_wakes_nobody() -> None:
