@@ -30,6 +30,7 @@ from tocsin.contracts.settings.protocol import (  # fmt: skip
     PersonSettings,
     PolicySettings,
     ScheduleSettings,
+    TeamSettings,
 )
 from tocsin.contracts.settings.room import (
     AnswerSettings,
@@ -72,6 +73,7 @@ class Configuration(Settings):
     detection: DetectionSettings = DetectionSettings()
     people: tuple[PersonSettings, ...] = ()
     schedules: tuple[ScheduleSettings, ...] = ()
+    teams: tuple[TeamSettings, ...] = ()
     policies: tuple[PolicySettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
     drills: tuple[DrillSettings, ...] = ()
@@ -95,6 +97,7 @@ class Configuration(Settings):
             *repeated("sources", (source.id for source in self.sources)),
             *repeated("people", (person.id for person in self.people)),
             *repeated("schedules", (schedule.id for schedule in self.schedules)),
+            *repeated("teams", (team.id for team in self.teams)),
             *repeated("policies", (policy.id for policy in self.policies)),
             *repeated("drills", (drill.id for drill in self.drills)),
             *repeated("channels", (channel.id for channel in self.channels)),

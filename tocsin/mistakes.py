@@ -21,13 +21,15 @@ from tocsin.contracts.settings.channels import (
 )
 from tocsin.contracts.settings.protocol import (
     COUNTRY_PATTERN,
+    MEMBER_PATTERN,
     PAGERDUTY_USER_PATTERN,
     SLACK_MEMBER_PATTERN,
     TARGET_PATTERN,
 )
 
 _FORMS = {
-    TARGET_PATTERN: "write whom to ring as 'person:…', 'schedule:…' or 'channel:…', with an id that is there",
+    TARGET_PATTERN: "write whom to ring as 'person:…', 'schedule:…', 'team:…' or 'channel:…', with an id that is there",
+    MEMBER_PATTERN: "write who is in it as 'person:…' or 'schedule:…', with an id that is there",
     PHONE_PATTERN: "is no telephone number; write it with its country and without spaces, such as '+33612345678'",
     MAIL_PATTERN: "is no mail address; write one alone, without a name, such as 'lea@lunea.example'",
     ACCOUNT_PATTERN: "is no account of Twilio; copy the 'Account SID' from its console, 'AC' and 32 digits or letters",

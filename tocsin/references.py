@@ -41,6 +41,8 @@ def missing_references(configuration: Configuration) -> Iterator[str]:
     for schedule in configuration.schedules:
         for number, layer in enumerate(schedule.layers):
             yield from _unknown_of_many(f"schedules.{schedule.id}.layers[{number}].people", layer.people, people)
+    for team in configuration.teams:
+        yield from _unknown_of_many(f"teams.{team.id}.members", team.members, targets)
     for policy in configuration.policies:
         place = f"policies.{policy.id}"
         for name, level in (("orange", policy.orange), ("red", policy.red)):
@@ -135,6 +137,7 @@ def _targets(configuration: Configuration) -> set[str]:
         {f"person:{person.id}" for person in configuration.people}
         | {f"channel:{channel.id}" for channel in configuration.channels}
         | {f"schedule:{schedule.id}" for schedule in configuration.schedules}
+        | {f"team:{team.id}" for team in configuration.teams}
     )
 
 

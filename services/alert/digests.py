@@ -186,9 +186,9 @@ class DigestWriter:
     def _digest(self, session: Session, night: Night, brand: str, person: PersonSettings, zone: ZoneInfo) -> Digest:
         policy = self._configuration.policy_of(brand)
         levels = [level for level in (policy.orange, policy.red) if level is not None] if policy is not None else []
-        references = [reference for level in levels for step in level.steps for reference in step.notify]
-        names = [reference.partition(":")[2] for reference in references if reference.startswith("schedule:")]
         directory = self._directory.with_overrides(oncall.overrides(session, night.until))
+        rung = directory.unfolded(reference for level in levels for step in level.steps for reference in step.notify)
+        names = [reference.partition(":")[2] for reference in rung if reference.startswith("schedule:")]
         return digest(night, directory, tuple(dict.fromkeys(names)), zone=zone, language=person.language)
 
     def _send(self, claimed: StoredDigest) -> Outcome:

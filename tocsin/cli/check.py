@@ -284,12 +284,16 @@ def _warnings(configuration: Configuration) -> list[tuple[str, str]]:
         for target in step.notify
     }
     rung |= {policy.fallback for policy in configuration.policies if policy.fallback}
+    rung |= {member for team in configuration.teams if f"team:{team.id}" in rung for member in team.members}
     rung |= {reference for role in configuration.roles for reference in (role.holder, role.deputy) if reference}
     for schedule in configuration.schedules:
         if f"schedule:{schedule.id}" not in rung:
             warnings.append(
                 (f"schedules.{schedule.id}", "is rung by no policy and holds no role; nobody on it is called")
             )
+    for team in configuration.teams:
+        if f"team:{team.id}" not in rung:
+            warnings.append((f"teams.{team.id}", "is rung by no policy"))
     for policy in configuration.policies:
         if policy.fallback is None and policy.escalation == "tocsin":
             warnings.append(

@@ -124,6 +124,10 @@ def _schedule_findings(schedule: ScheduleSettings, directory: Directory, now: da
 
 
 def _may_wake(reference: str, directory: Directory) -> bool:
+    return any(_one_may_wake(member, directory) for member in directory.unfolded([reference]))
+
+
+def _one_may_wake(reference: str, directory: Directory) -> bool:
     kind, _, identifier = reference.partition(":")
     if kind == "channel":
         channel = directory.channels.get(identifier)
@@ -152,7 +156,8 @@ def _used_schedules(policies: Sequence[PolicySettings], directory: Directory) ->
 
 def _schedules(references: Iterable[str], directory: Directory) -> list[ScheduleSettings]:
     """The schedules among the references, each once."""
-    named = [reference.removeprefix("schedule:") for reference in references if reference.startswith("schedule:")]
+    unfolded = directory.unfolded(references)
+    named = [reference.removeprefix("schedule:") for reference in unfolded if reference.startswith("schedule:")]
     return [directory.schedules[name] for name in dict.fromkeys(named) if name in directory.schedules]
 
 

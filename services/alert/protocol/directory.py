@@ -17,7 +17,7 @@ from tocsin.contracts.decisions import Language
 from tocsin.contracts.oncall import Override
 from tocsin.contracts.settings.brands import BrandSettings
 from tocsin.contracts.settings.channels import ChannelSettings
-from tocsin.contracts.settings.protocol import HoursSettings, PersonSettings, ScheduleSettings
+from tocsin.contracts.settings.protocol import HoursSettings, PersonSettings, ScheduleSettings, TeamSettings
 from tocsin.contracts.settings.room import PlaybookSettings
 from tocsin.contracts.settings.services import ApiSettings
 
@@ -31,6 +31,8 @@ class WrittenProtocol(Protocol):
     def people(self) -> Sequence[PersonSettings]: ...
     @property
     def schedules(self) -> Sequence[ScheduleSettings]: ...
+    @property
+    def teams(self) -> Sequence[TeamSettings]: ...
     @property
     def channels(self) -> Sequence[ChannelSettings]: ...
     @property
@@ -76,6 +78,7 @@ class Directory:
     """The days off of the schedules that have some, by the schedule's id."""
     overrides: Sequence[Override] = ()
     playbooks: Sequence[PlaybookSettings] = ()
+    teams: Mapping[str, TeamSettings] = field(default_factory=dict)
 
     @classmethod
     def of(cls, configuration: WrittenProtocol, holidays: Mapping[str, Container[date]] | None = None) -> Directory:
@@ -88,6 +91,7 @@ class Directory:
             public_url=configuration.api.public_url,
             holidays=holidays or {},
             playbooks=configuration.playbooks,
+            teams={team.id: team for team in configuration.teams},
         )
 
     def with_overrides(self, overrides: Iterable[Override]) -> Directory:
@@ -134,10 +138,22 @@ class Directory:
             rings=rings_of(person),
         )
 
+    def unfolded(self, references: Iterable[str]) -> tuple[str, ...]:
+        """The references with the members of each team in its place; a team that is not there any more has none."""
+        unfolded: list[str] = []
+        for reference in references:
+            kind, _, identifier = reference.partition(":")
+            if kind == "team":
+                team = self.teams.get(identifier)
+                unfolded.extend(team.members if team is not None else ())
+            else:
+                unfolded.append(reference)
+        return tuple(unfolded)
+
     def recipients(self, references: Sequence[str], at: datetime) -> tuple[Recipient, ...]:
         """Everybody that the references mean at an instant, each once, in order."""
         found: dict[str, Recipient] = {}
-        for reference in references:
+        for reference in self.unfolded(references):
             recipient = self.recipient(reference, at)
             if recipient is not None:
                 found.setdefault(recipient.target, recipient)

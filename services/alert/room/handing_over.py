@@ -106,7 +106,7 @@ def _end_of_shift(draft: RoomDraft, holder: str | None) -> datetime | None:
     if holder is None or not holder.startswith("person:"):
         return None
     person = holder.removeprefix("person:")
-    for name in schedules_of(draft.incident):
+    for name in schedules_of(draft.incident, draft.team.directory):
         directory = draft.team.directory
         if directory.on_call(name, draft.now) != person:
             continue
@@ -117,7 +117,7 @@ def _end_of_shift(draft: RoomDraft, holder: str | None) -> datetime | None:
 
 
 def _next_on_call(draft: RoomDraft, holder: str | None, at: datetime) -> str | None:
-    for name in schedules_of(draft.incident):
+    for name in schedules_of(draft.incident, draft.team.directory):
         found = draft.team.directory.on_call(name, at)
         if found is not None and f"person:{found}" != holder:
             return f"person:{found}"

@@ -79,17 +79,17 @@ class Team:
             return True
         return any(
             self.directory.on_call(schedule, at) == actor.removeprefix("person:")
-            for schedule in schedules_of(incident)
+            for schedule in schedules_of(incident, self.directory)
             if actor.startswith("person:")
         )
 
 
-def schedules_of(incident: Incident) -> tuple[str, ...]:
+def schedules_of(incident: Incident, directory: Directory) -> tuple[str, ...]:
     """The schedules that an incident's policy rings, in its order."""
     if incident.policy is None:
         return ()
     levels = [level for level in (incident.policy.orange, incident.policy.red) if level is not None]
-    references = [reference for level in levels for step in level.steps for reference in step.notify]
+    references = directory.unfolded(reference for level in levels for step in level.steps for reference in step.notify)
     names = [reference.partition(":")[2] for reference in references if reference.startswith("schedule:")]
     return tuple(dict.fromkeys(names))
 

@@ -80,7 +80,18 @@ def test_the_example_holds_together_and_wakes_somebody_at_every_minute(path: Pat
 
 def test_the_two_examples_say_the_same() -> None:
     english, french = (load(path, SECRETS) for path in (EXAMPLE, EXEMPLE))
-    for section in ("brands", "people", "schedules", "policies", "roles", "playbooks", "channels", "digests", "drills"):
+    for section in (
+        "brands",
+        "people",
+        "schedules",
+        "teams",
+        "policies",
+        "roles",
+        "playbooks",
+        "channels",
+        "digests",
+        "drills",
+    ):
         assert len(getattr(english, section)) == len(getattr(french, section))
     for one, other in zip(english.policies, french.policies, strict=True):
         assert [step.wait for step in one.orange.steps] == [step.wait for step in other.orange.steps]

@@ -12,12 +12,13 @@ from tocsin.contracts.settings.base import Duration, Identifier, Settings
 from tocsin.contracts.settings.brands import TimeZone
 from tocsin.contracts.settings.channels import MailAddress, PhoneNumber
 
-TARGET_PATTERN = r"^(person|schedule|channel):[a-z0-9][a-z0-9_-]{0,62}$"
+TARGET_PATTERN = r"^(person|schedule|team|channel):[a-z0-9][a-z0-9_-]{0,62}$"
 COUNTRY_PATTERN = r"^[A-Z]{2}$"
 SLACK_MEMBER_PATTERN = r"^[UW][A-Z0-9]{4,}$"
 PAGERDUTY_USER_PATTERN = r"^P[A-Z0-9]{4,}$"
 TargetReference = Annotated[str, Field(pattern=TARGET_PATTERN)]
-"""Whom a step rings: `person:lea`, `schedule:evenings` or `channel:control-room`."""
+"""Whom a step rings: `person:lea`, `schedule:evenings` (whoever is on call), `team:crisis-cell` or `channel:control-room`."""
+MEMBER_PATTERN = r"^(person|schedule):[a-z0-9][a-z0-9_-]{0,62}$"
 
 
 def _time_of_day(value: object) -> object:
@@ -155,6 +156,13 @@ class ScheduleSettings(Settings):
         if self.holidays is None and any(layer.holidays != "as_usual" for layer in self.layers):
             raise ValueError("holidays: a layer asks for them; write which, such as 'holidays: {country: FR}'")
         return self
+
+
+class TeamSettings(Settings):
+    """People who are rung together: persons, and whoever is on call for a schedule at that moment."""
+
+    id: Identifier
+    members: tuple[Annotated[str, Field(pattern=MEMBER_PATTERN)], ...] = Field(min_length=1)
 
 
 LONGEST_WAIT = timedelta(days=1)

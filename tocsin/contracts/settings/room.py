@@ -43,7 +43,7 @@ class RoleSettings(Settings):
 
     @model_validator(mode="after")
     def _people(self) -> Self:
-        if any(reference and reference.startswith("channel:") for reference in (self.holder, self.deputy)):
+        if any(reference and reference.startswith(("channel:", "team:")) for reference in (self.holder, self.deputy)):
             raise ValueError("a role is held by a person ('person:lea') or whoever is on call ('schedule:nights')")
         return self
 
