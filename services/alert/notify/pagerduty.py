@@ -82,6 +82,8 @@ def event(delivery: Delivery) -> dict[str, Any]:
     }
     if action != "trigger":
         return said
+    # Whom to call is PagerDuty's to say, and not ours, wherever it is rung.
+    text = "\n".join(line for line in message.lines if line not in message.about_calls)
     said["client"] = "Tocsin"
     said["payload"] = {
         "summary": message.headline[:_LONGEST_SUMMARY],
@@ -90,7 +92,7 @@ def event(delivery: Delivery) -> dict[str, Any]:
         "timestamp": notification.created_at.isoformat(),
         "component": notification.content.brand,
         "class": "exercise" if notification.content.exercise else "crisis",
-        "custom_details": {"text": "\n".join(message.lines), "score": notification.content.score},
+        "custom_details": {"text": text, "score": notification.content.score},
     }
     if message.page_link is not None:
         said["client_url"] = message.page_link

@@ -39,7 +39,7 @@ it is, since a text message spells some letters with two. `。` ends sentences w
 _ADDRESSED = re.compile(r"@(?=\w)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 """Underscores around words are markup; those inside one, as in a name, are not."""
-_ACTORS = {"channel": "by_channel", "key": "by_key"}
+_ACTORS = {"channel": "by_channel", "key": "by_key", "slack": "by_slack", "pagerduty": "by_pagerduty"}
 """Who may do something without being a person of the configuration, and what a message calls them."""
 _MARKUP = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "~": "∼", "|": "¦", "\\": "∖"})
 
@@ -63,6 +63,8 @@ class Message:
     """What stands before `page_link` where that is not the incident's page; None: the usual words."""
     first_lines: int = 1
     """How many of the `lines` say why (and that it is an exercise)."""
+    about_calls: tuple[str, ...] = ()
+    """Those of the `lines` that say whom Tocsin has called and will call; wrong where somebody else does the calling."""
     page_alone: bool = False
     """True where an answer is awaited and can be given on the page alone."""
 
@@ -138,6 +140,7 @@ def compose(
         text_message=text_message(brief, _brief(notification, clock), link),
         spoken=" ".join([spoken, *said]),
         first_lines=2 if content.exercise else 1,
+        about_calls=tuple(_calls(notification, clock)) if content.kind is NotificationKind.PAGE else (),
         page_alone=content.kind is NotificationKind.PAGE and acknowledge_link is None,
     )
 
@@ -231,9 +234,7 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
         lines.append(phrases["fallback"])
     if content.first_step:
         lines.append(_first_step(content, notification.language))
-    called = _listed((f"{harmless(item.name)} ({clock.at(item.at)})" for item in content.called), phrases["and"])
-    lines.append(phrases["called"].format(names=called))
-    lines.append(_next(content, notification.language, clock.at))
+    lines += _calls(notification, clock)
     if content.complete_up_to is None:
         if not content.exercise:
             lines.append(phrases["complete_unknown"])
@@ -242,6 +243,13 @@ def _page(notification: Notification, clock: _Times) -> list[str]:
         told = phrases["incomplete" if late else "complete"].format(at=clock.at(content.complete_up_to))
         lines.insert(1 if late else len(lines), told)
     return lines
+
+
+def _calls(notification: Notification, clock: _Times) -> list[str]:
+    """Who was called, and who is next."""
+    content, phrases = notification.content, PHRASES[notification.language]
+    called = _listed((f"{harmless(item.name)} ({clock.at(item.at)})" for item in content.called), phrases["and"])
+    return [phrases["called"].format(names=called), _next(content, notification.language, clock.at)]
 
 
 def _spoken(notification: Notification, clock: _Times) -> list[str]:

@@ -78,8 +78,9 @@ def actor_name(actor: str, wording: Wording, directory: Directory) -> str:
     """How the page calls whoever did something."""
     if actor.startswith("key:"):
         return wording.say("actor.key", prefix=actor.removeprefix("key:"))
-    if actor.startswith("channel:"):
-        return wording.say("actor.channel", channel=actor.removeprefix("channel:"))
+    kind, _, name = actor.partition(":")
+    if kind in ("channel", "slack", "pagerduty"):
+        return wording.say(f"actor.{kind}", name=name)
     return directory.actor_name(actor).removeprefix("person:")
 
 

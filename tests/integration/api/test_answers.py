@@ -336,7 +336,11 @@ def test_where_pagerduty_escalates_tocsin_rings_it_once_and_nobody_else(team: Te
         team.sender.send_due()
     (told,) = team.sent
     assert told[0] == "/v2/enqueue"
-    assert json.loads(told[1])["event_action"] == "trigger"
+    said = json.loads(told[1])
+    assert said["event_action"] == "trigger"
+    text = said["payload"]["custom_details"]["text"]
+    assert "38 hostile mentions" in text
+    assert "call" not in text.lower(), "whom to call is PagerDuty's to say"
 
 
 @on("team", ["pagerduty"], indirect=True)

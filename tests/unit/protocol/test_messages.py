@@ -81,6 +81,8 @@ def test_whoever_belongs_to_no_person_is_named_in_words_and_the_page_is_only_loo
     held = decide(incident, Acknowledge("channel:teams"), START + 6 * MINUTE, DIRECTORY)
     by_language = {notification.language: compose(notification) for notification in held.notifications}
     assert by_language["fr"].subject == "[ORANGE] Lunéa : pris en charge par quelqu'un sur teams"
+    over = decide(held.incident, Resolve("pagerduty:Ada"), START + 7 * MINUTE, DIRECTORY)
+    assert "clos par Ada (PagerDuty)" in compose(over.notifications[0]).subject
     assert "\nVoir : " in by_language["fr"].body
 
 
