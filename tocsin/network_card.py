@@ -11,6 +11,7 @@ from pathlib import Path
 
 SHIPPED = "tocsin-e5"
 """The network that ships with Tocsin, as `classifier.model` calls it."""
+_MEND = "restore the folder's files together, or leave `classifier.model` out to use the network that ships"
 
 
 class NetworkCardUnreadable(ValueError):
@@ -57,7 +58,7 @@ def read_network_card(name: str = SHIPPED) -> NetworkCard:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         thresholds = config["thresholds"]
-        return NetworkCard(
+        card = NetworkCard(
             name=str(config["name"]),
             revision=str(config["revision"]),
             risk_threshold=float(thresholds["risk"]),
@@ -68,8 +69,28 @@ def read_network_card(name: str = SHIPPED) -> NetworkCard:
                 for language, rates in metrics["harmful_rates"].items()
             },
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        measured = str(metrics["revision"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise NetworkCardUnreadable(
-            f"{folder}: the network's config.json and metrics.json cannot be read ({type(error).__name__}: {error}); "
-            "restore the folder's files together, or leave `classifier.model` out to use the network that ships"
+            f"{folder}: the network's config.json and metrics.json cannot be read ({what}); {_MEND}"
         ) from error
+    _check(folder, card, measured)
+    return card
+
+
+def _check(folder: Path, card: NetworkCard, measured: str) -> None:
+    """Detection must not correct its counts by another network's error rates, or by none where they are missing."""
+    if measured != card.revision:
+        raise NetworkCardUnreadable(
+            f"{folder / 'metrics.json'} was measured on revision {measured}, and config.json is of revision {card.revision}: "
+            f"its error rates are another network's. Measure this one with models/evaluate.py, or {_MEND}"
+        )
+    if "default" not in card.rates:
+        raise NetworkCardUnreadable(f"{folder / 'metrics.json'} lacks `harmful_rates.default`; {_MEND}")
+    odd = [language for language, rate in card.rates.items() if not 0 <= rate.fpr <= rate.tpr <= 1]
+    if odd:
+        raise NetworkCardUnreadable(
+            f"{folder / 'metrics.json'}: `harmful_rates` of {', '.join(odd)} are no rates: tpr and fpr lie between 0 and 1, and tpr "
+            f"is the greater one. Measure the network with models/evaluate.py, or {_MEND}"
+        )

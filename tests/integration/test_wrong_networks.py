@@ -53,8 +53,28 @@ def test_the_untouched_copy_opens(folder: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     said = refusal(tmp_path / "nowhere")
-    assert "nowhere holds no complete classifier" in said
-    assert "models/export.py" in said
+    assert "there is no folder" in said
+    assert "nowhere. Give a folder that models/export.py wrote" in said
+
+
+def test_a_name_of_a_hub_is_led_to_the_kind_that_opens_it() -> None:
+    assert "write `kind: transformers` beside `model`" in refusal("cardiffnlp/twitter-xlm-roberta-base-sentiment")
+
+
+def test_a_file_is_told_from_its_folder(folder: Path) -> None:
+    assert "model.onnx is a file, and the classifier is the folder with" in refusal(folder / "model.onnx")
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    assert "holds no complete classifier: model.onnx, tokenizer.json, config.json missing" in refusal(tmp_path)
+
+
+def test_the_config_of_another_program_is_told(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "bert", "id2label": {"0": "negative"}}', encoding="utf-8")
+    said = refusal(folder)
+    assert "it lacks `name`, `revision`, `sentiments`" in said
+    assert "it is one of Hugging Face's" in said
+    assert "write `kind: transformers`" in said
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -88,6 +108,14 @@ def test_an_unreadable_config_is_named(folder: Path, content: str) -> None:
         (lambda c: c.update(sentiments=["negative", "negative", "positive"]), "differing: neutral"),
         (lambda c: c["kinds"].__setitem__(0, "sports"), "differing: boycott_call, sports"),
         (lambda c: c["kinds"].pop(), "differing: misinformation"),
+        (lambda c: c["sentiments"].reverse(), "`sentiments` stand in another order than the network's outputs"),
+        (lambda c: c["kinds"].reverse(), "`kinds` stand in another order than the network's outputs"),
+        (lambda c: c.update(pad_id=5), "`pad_id` is 5, and <pad> is piece 1 of its tokenizer"),
+        (lambda c: c.update(maximum_length=10_000), "not 10000 pieces at once"),
+        (lambda c: c.pop("thresholds"), "it lacks `thresholds`"),
+        (lambda c: c["thresholds"].pop("toxicity"), "it lacks `thresholds.toxicity`"),
+        (lambda c: c.update(temperatures=[]), "`temperatures` is no JSON object"),
+        (lambda c: c.update(sentiments=[["negative"], 1, None]), "`sentiments` must name each of"),
         (lambda c: c["temperatures"].pop("risk"), "temperatures.risk is missing or no sensible number"),
         (lambda c: c["temperatures"].update(risk=0), "temperatures.risk is missing or no sensible number"),
         (lambda c: c["thresholds"].update(kinds=7), "thresholds.kinds.misinformation is missing or no sensible number"),

@@ -31,6 +31,8 @@ _UNCALIBRATED = (
     "embedding_width",
 )
 """Keys of config.json that are no part of the calibration, which the revision covers beside the two files."""
+_KEYS = (*_UNCALIBRATED, "temperatures", "thresholds", "harmful_rates")
+_HUGGING_FACE = "for a network of Hugging Face, a name or a folder, write `kind: transformers` beside `model`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +58,10 @@ def read_folder(folder: Path, wanted_revision: str | None = None) -> NetworkFold
 
     `wanted_revision`: the one that the configuration insists on. Raises ClassifierUnavailableError.
     """
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise ClassifierUnavailableError(
-            f"{folder} holds no complete classifier: {', '.join(missing)} missing. Give a folder that "
-            "models/export.py wrote, or leave `classifier.model` out to use the one that ships"
-        )
+    _check_files(folder)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        _check_keys(folder, config)
         found = _read(folder, config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClassifierUnavailableError(
@@ -83,14 +81,51 @@ def revision_of(folder: Path, calibration: Mapping[str, Any]) -> str:
     return digest.hexdigest()[:12]
 
 
+def _check_files(folder: Path) -> None:
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if not missing:
+        return
+    if folder.is_file():
+        what = f"{folder} is a file, and the classifier is the folder with {', '.join(FILES)} in it"
+    elif not folder.exists():
+        what = f"there is no folder {folder}"
+    else:
+        what = f"{folder} holds no complete classifier: {', '.join(missing)} missing"
+    raise ClassifierUnavailableError(
+        f"{what}. Give a folder that models/export.py wrote, or leave `classifier.model` out to use the one that ships; "
+        f"{_HUGGING_FACE}"
+    )
+
+
+def _check_keys(folder: Path, config: Any) -> None:
+    """In words what would be a KeyError: most often the config.json is another program's."""
+    if not isinstance(config, dict):
+        raise ValueError("it is no JSON object")
+    lacking = [key for key in _KEYS if key not in config]
+    if lacking:
+        also = f"; it is one of Hugging Face's: {_HUGGING_FACE}" if "model_type" in config else ""
+        raise ClassifierUnavailableError(
+            f"{folder / 'config.json'} cannot be read: it lacks {', '.join(f'`{key}`' for key in lacking)}{also}; {_MEND}"
+        )
+    parts = {"thresholds": ("risk", "relevance", "toxicity", "kinds"), "harmful_rates": (), "temperatures": ()}
+    for name, keys in parts.items():
+        if not isinstance(config[name], dict):
+            raise ValueError(f"`{name}` is no JSON object")
+        absent = [f"`{name}.{key}`" for key in keys if key not in config[name]]
+        if absent:
+            raise ClassifierUnavailableError(
+                f"{folder / 'config.json'} cannot be read: it lacks {', '.join(absent)}; {_MEND}"
+            )
+
+
 def _read(folder: Path, config: Mapping[str, Any]) -> NetworkFolder:
     return NetworkFolder(
         network=folder / "model.onnx",
         tokenizer=folder / "tokenizer.json",
         name=str(config["name"]),
         revision=str(config["revision"]),
-        sentiments=tuple(config["sentiments"]),
-        kinds=tuple(config["kinds"]),
+        sentiments=tuple(map(str, config["sentiments"])),
+        kinds=tuple(map(str, config["kinds"])),
         temperatures={str(head): float(value) for head, value in config["temperatures"].items()},
         thresholds=_thresholds(config["thresholds"], config["kinds"]),
         rates={k: HarmfulRate(float(v["tpr"]), float(v["fpr"])) for k, v in config["harmful_rates"].items()},
@@ -105,7 +140,7 @@ def _thresholds(given: Mapping[str, Any], kinds: list[str]) -> Thresholds:
     of_kinds = given["kinds"]
     if not isinstance(of_kinds, Mapping):
         of_kinds = dict.fromkeys(kinds, of_kinds)
-    single = {name: float(value) for name, value in given.items() if name != "kinds"}
+    single = {name: float(given[name]) for name in ("risk", "relevance", "toxicity")}
     return Thresholds(**single, kinds={str(kind): float(value) for kind, value in of_kinds.items()})
 
 
@@ -120,6 +155,13 @@ def _check_labels(folder: Path, found: NetworkFolder) -> None:
             raise ClassifierUnavailableError(
                 f"{folder / 'config.json'}: `{what}` must name each of {', '.join(wanted)} once, in the order of the network's "
                 f"outputs; differing: {', '.join(odd)}. Write the label map that the network was exported with, or {_MEND}"
+            )
+        if list(given) != wanted:
+            # Every network of ours is trained in this order, and the revision does not cover it: another one would make
+            # praise of anger and say nothing.
+            raise ClassifierUnavailableError(
+                f"{folder / 'config.json'}: `{what}` stand in another order than the network's outputs, which are "
+                f"{', '.join(wanted)}, so that each score would be told of another label. Write them in that order, or {_MEND}"
             )
 
 

@@ -19,6 +19,7 @@ from services.classify.classifiers.port import ClassifierUnavailableError, Harmf
 from services.classify.classifiers.preparation import prepare
 
 _OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
+_PADDING = "<pad>"
 
 
 class OnnxClassifier:
@@ -120,14 +121,21 @@ class OnnxClassifier:
 
 
 def _check_graph(folder: Path, found: NetworkFolder, session: Any, tokenizer: Tokenizer) -> None:
-    """One pass of the tokenizer's last piece: shows whether labels, tokenizer and network fit each other."""
-    last = np.full((1, 2), tokenizer.get_vocab_size() - 1, np.int64)
+    """The longest pass there can be, of the tokenizer's last piece: shows whether labels, tokenizer and network fit each other."""
+    padding = tokenizer.token_to_id(_PADDING)
+    if padding is not None and padding != found.pad:
+        raise ClassifierUnavailableError(
+            f"{folder / 'config.json'}: `pad_id` is {found.pad}, and {_PADDING} is piece {padding} of its tokenizer: what only fills "
+            "a batch up would be read as text. Take both from one export"
+        )
+    last = np.full((1, found.maximum_length), tokenizer.get_vocab_size() - 1, np.int64)
+    last[0, -1] = found.pad
     try:
         answers = dict(zip(_OUTPUTS, session.run(_OUTPUTS, {"tokens": last}), strict=True))
     except Exception as error:  # the runtime's own, of many kinds
         raise ClassifierUnavailableError(
-            f"the network in {folder} does not take what its tokenizer makes, or lacks an output ({error}); "
-            "take both from one export"
+            f"the network in {folder} does not take what its tokenizer makes, not {found.maximum_length} pieces at once, or lacks "
+            f"an output ({error}); take both from one export"
         ) from error
     wide = {"sentiment": len(found.sentiments), "kinds": len(found.kinds), "embedding": found.width}
     wrong = [
