@@ -56,6 +56,14 @@ CONFIGURATION_FILE = "tocsin.yaml"
 MOST_VALUES = 100_000
 """Values that a file may hold, aliases written out: a few lines of aliases of aliases would else never be read to an end."""
 _LINE_END = "\n"
+_STAND_INS = {
+    "secret": f"whsec_{'A' * 43}=",
+    "routing_key": "0" * 32,
+    "signature_secret": "0" * 32,
+    "private_key": "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----",
+    "url": "https://stand-in.example",
+}
+"""By the key where a variable is asked for that is not set: a value of its form, for a look at the rest of the file."""
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _LIKE_A_VARIABLE = re.compile(r"\$\{(?![A-Z][A-Z0-9_]*\})[^{}]*\}")
 
@@ -186,8 +194,28 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Configuratio
 
     Raises `ConfigurationError`, each finding on a line of its own with file, line and column.
     """
+    return parse(_text_of(path), name=str(path), variables=variables)
+
+
+def look_at(path: Path, variables: Mapping[str, str] | None = None) -> tuple[Configuration, list[str]]:
+    """Read a `tocsin.yaml` where its secrets may not be, to check the rest of it: values of no use stand in for them.
+
+    The second part has a line for each variable that the file asks for and the environment lacks. Raises `ConfigurationError`
+    as `load` does.
+    """
+    missing: list[str] = []
     try:
-        text = path.read_text(encoding="utf-8")
+        return parse(_text_of(path), name=str(path), variables=variables, missing=missing), missing
+    except ConfigurationError:
+        if missing:
+            # What else is wrong may only come from what stood in.
+            raise ConfigurationError("\n".join(missing)) from None
+        raise
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: there is no such file; write one, or name it with --config") from error
     except UnicodeDecodeError as error:
@@ -195,11 +223,16 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Configuratio
         raise ConfigurationError(f"{path}:{place}: is not written in UTF-8; save the file as UTF-8") from error
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); name a file that can be") from error
-    return parse(text, name=str(path), variables=variables)
 
 
-def parse(text: str, *, name: str = CONFIGURATION_FILE, variables: Mapping[str, str] | None = None) -> Configuration:
-    """Check the text of a `tocsin.yaml`; see `load`."""
+def parse(
+    text: str,
+    *,
+    name: str = CONFIGURATION_FILE,
+    variables: Mapping[str, str] | None = None,
+    missing: list[str] | None = None,
+) -> Configuration:
+    """Check the text of a `tocsin.yaml`; see `load`, and `look_at` for what goes into `missing` where it is given."""
     variables = os.environ if variables is None else variables
     root = compose(text, name)
     raw = yaml.safe_load(text)
@@ -211,16 +244,20 @@ def parse(text: str, *, name: str = CONFIGURATION_FILE, variables: Mapping[str, 
         f"{name}:{place}: {key}: stands there twice, and only the last would count; take one out or join them"
         for key, place in yaml_places.repeated_keys(root)
     ]
-    missing: list[str] = []
-    resolved = _fill_in(raw, variables, missing)
+    absent: list[str] = []
+    resolved = _fill_in(raw, variables, absent)
     twice += [
         f"{name}:{place}: {written} names no variable of the environment; write capitals, digits and '_', such as ${{SMS_TOKEN}}"
         for written, place in yaml_places.texts_with(root, _LIKE_A_VARIABLE)
     ]
-    twice += [
+    wanted = [
         f"{name}:{_where(text, item)}: set {item} in the environment; the file asks for it"
-        for item in dict.fromkeys(missing)
+        for item in dict.fromkeys(absent)
     ]
+    if missing is not None:
+        missing += wanted
+    else:
+        twice += wanted
     if twice:
         raise ConfigurationError("\n".join(twice))
     try:
@@ -273,15 +310,16 @@ def _where(text: str, variable: str) -> str:
     return "1:1"
 
 
-def _fill_in(value: Any, variables: Mapping[str, str], missing: list[str]) -> Any:
+def _fill_in(value: Any, variables: Mapping[str, str], absent: list[str], key: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _fill_in(item, variables, missing) for key, item in value.items()}
+        return {name: _fill_in(item, variables, absent, str(name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [_fill_in(item, variables, missing) for item in value]
+        return [_fill_in(item, variables, absent, key) for item in value]
     if not isinstance(value, str):
         return value
-    missing.extend(found for found in _VARIABLE.findall(value) if found not in variables)
-    return _VARIABLE.sub(lambda found: variables.get(found[1], ""), value)
+    # What is set to nothing is as good as not set: an empty secret would let anybody in.
+    absent.extend(found for found in _VARIABLE.findall(value) if not variables.get(found))
+    return _VARIABLE.sub(lambda found: variables.get(found[1]) or _STAND_INS.get(key, "stand-in"), value)
 
 
 def _findings(error: ValidationError, root: yaml.Node | None, name: str) -> Iterable[str]:

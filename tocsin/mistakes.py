@@ -82,6 +82,8 @@ def in_words(mistake: ErrorDetails, schema: Callable[[], Mapping[str, Any]]) -> 
         return _NOT_YES_OR_NO
     if kind in _WORDS:
         return _WORDS[kind]
+    if kind.endswith(("too_short", "too_long")):
+        return _of_length(kind, details)
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return words.format(details[name])
@@ -90,14 +92,6 @@ def in_words(mistake: ErrorDetails, schema: Callable[[], Mapping[str, Any]]) -> 
             message = f"unknown key; {_key_that_was_meant(mistake['loc'], schema())}"
         case "literal_error":
             message = f"{message.removeprefix('Input should be ')} is what may stand here; mend the spelling"
-        case "too_short" if details["min_length"] == 1:
-            message = "is empty; name at least one, or take the key out"
-        case "too_short":
-            message = f"names {details['actual_length']}; name at least {details['min_length']}"
-        case "string_too_short":
-            message = f"is too short; write at least {_counted(details['min_length'])}"
-        case "string_too_long":
-            message = f"is too long; write at most {_counted(details['max_length'])}"
         case "union_tag_invalid":
             section = str(mistake["loc"][0]).removesuffix("s")
             message = f"{details['tag']!r} is no kind of {section}; known are {details['expected_tags']}"
@@ -106,8 +100,17 @@ def in_words(mistake: ErrorDetails, schema: Callable[[], Mapping[str, Any]]) -> 
     return message
 
 
-def _counted(length: int) -> str:
-    return "1 character" if length == 1 else f"{length} characters"
+def _of_length(kind: str, details: Mapping[str, Any]) -> str:
+    """A text, a secret or a list that is too short or too long."""
+    short = kind.endswith("short")
+    length = details["min_length" if short else "max_length"]
+    if kind.startswith("string") or details.get("field_type") == "Value":  # a secret is no more than a value
+        if short and length == 1:
+            return "is empty; write it"
+        return f"is too {'short' if short else 'long'}; write at {'least' if short else 'most'} {length} characters"
+    if short and length == 1:
+        return "is empty; name at least one, or take the key out"
+    return f"names {details['actual_length']}; name at {'least' if short else 'most'} {length}"
 
 
 def _key_that_was_meant(location: tuple[int | str, ...], schema: Mapping[str, Any]) -> str:

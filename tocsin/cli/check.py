@@ -16,11 +16,12 @@ import typer
 from typer.core import TyperCommand
 
 from tocsin import yaml_places
+from tocsin.cli.doubts import doubts
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.cli.language import Language, SpokenLanguage, spoken
 from tocsin.cli.surroundings import clock_of, open_ready_database
 from tocsin.clock import SystemClock
-from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, compose, load
+from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, compose, look_at
 from tocsin.holiday_calendars import calendars_of
 from tocsin.templating import TemplateRefused, fill_in
 
@@ -32,8 +33,6 @@ ERROR, WARNING = "error", "warning"
 ENDS_SOON = timedelta(days=3)
 """A setting of run time that ends so soon is told by `--database`."""
 HISTORY_DAYS = 30
-LONGEST_PUBLIC_URL = 48
-"""Of the 160 characters of a text message the link takes this and 46 of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +93,10 @@ def check(
     if schema:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
         return
-    configuration = load(file)
+    configuration, missing = look_at(file)
     now = SystemClock().now()
-    found = findings(configuration, file, now, exchanged_shifts(configuration, now) if database else ())
+    found = [Told(ERROR, line.replace(": set ", f": {ERROR}: set ", 1)) for line in missing]
+    found += findings(configuration, file, now, exchanged_shifts(configuration, now) if database else ())
     if database:
         found += set_at_run_time(configuration, now)
     for item in found:
@@ -145,7 +145,7 @@ def findings(configuration: Configuration, file: Path, now: datetime, overrides:
     ]
     found += list(_channel_findings(configuration))
     found += list(_room_findings(configuration, directory))
-    found += [(WARNING, place, message) for place, message in _warnings(configuration)]
+    found += [(WARNING, place, message) for place, message in doubts(configuration)]
     return [
         Told(severity, f"{file}:{yaml_places.by_names(root, place) or '1:1'}: {severity}: {place}: {message}")
         for severity, place, message in found
@@ -251,55 +251,3 @@ def json_schema() -> Mapping[str, Any]:
         "title": "tocsin.yaml",
         **{name: value for name, value in made.items() if name != "title"},
     }
-
-
-def _about_links(configuration: Configuration) -> Iterator[str]:
-    url, answered = configuration.api.public_url, {"call": "by key", "slack": "by button", "pagerduty": "at PagerDuty"}
-    if url is None:
-        ways = sorted({answered[channel.kind] for channel in configuration.channels if channel.kind in answered})
-        lost = f", and nobody can acknowledge {' or '.join(ways)}" if ways else ""
-        yield f"is not set, so messages carry no link to the incident{lost}; write where the page is reached"
-    elif len(url) > LONGEST_PUBLIC_URL:
-        yield (
-            f"has {len(url)} characters, which leave a text message hardly any room to say why it rings; give a name of "
-            f"{LONGEST_PUBLIC_URL} at most"
-        )
-
-
-def _warnings(configuration: Configuration) -> list[tuple[str, str]]:
-    """What is allowed and probably not meant: where, and what."""
-    warnings = []
-    if not configuration.brands:
-        warnings.append(("brands", "there is none, so only sources that name a brand themselves are heard"))
-    if configuration.policies:
-        warnings += [("api.public_url", message) for message in _about_links(configuration)]
-    for brand in configuration.brands:
-        if not brand.names and not brand.query:
-            warnings.append((f"brands.{brand.id}", "has neither names nor a query; no mention is found by its text"))
-    rung = {
-        target
-        for policy in configuration.policies
-        for level in (policy.orange, policy.red)
-        for step in (level.steps if level else ())
-        for target in step.notify
-    }
-    rung |= {policy.fallback for policy in configuration.policies if policy.fallback}
-    rung |= {member for team in configuration.teams if f"team:{team.id}" in rung for member in team.members}
-    rung |= {reference for role in configuration.roles for reference in (role.holder, role.deputy) if reference}
-    for schedule in configuration.schedules:
-        if f"schedule:{schedule.id}" not in rung:
-            warnings.append(
-                (f"schedules.{schedule.id}", "is rung by no policy and holds no role; nobody on it is called")
-            )
-    for team in configuration.teams:
-        if f"team:{team.id}" not in rung:
-            warnings.append((f"teams.{team.id}", "is rung by no policy"))
-    for policy in configuration.policies:
-        if policy.fallback is None and policy.escalation == "tocsin":
-            warnings.append(
-                (
-                    f"policies.{policy.id}",
-                    "has no fallback: after the last round nobody is called; add 'fallback: person:…'",
-                )
-            )
-    return warnings

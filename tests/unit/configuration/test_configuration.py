@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tocsin.cli.check import findings, json_schema
-from tocsin.config import Configuration, ConfigurationError, Environment, load, parse
+from tocsin.config import Configuration, ConfigurationError, Environment, load, look_at, parse
 from tocsin.contracts.settings.base import format_duration, parse_duration
 
 HERE = Path(__file__).parent
@@ -134,6 +134,43 @@ def test_every_section_and_key_of_the_schema_says_what_it_means() -> None:
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="name it with --config"):
         load(tmp_path / "tocsin.yaml")
+
+
+def test_where_secrets_are_missing_the_rest_is_checked_all_the_same() -> None:
+    configuration, missing = look_at(EXAMPLE, {"TWILIO_TOKEN": ""})
+    assert [line.rpartition(": set ")[2] for line in missing] == [
+        "TOCSIN_WEBHOOK_SECRET in the environment; the file asks for it",
+        "TWILIO_TOKEN in the environment; the file asks for it",
+    ]
+    assert findings(configuration, EXAMPLE, SPRING) == []
+    with pytest.raises(ConfigurationError, match="set TWILIO_TOKEN"):
+        load(EXAMPLE, {**SECRETS, "TWILIO_TOKEN": ""})
+
+
+def test_what_is_allowed_and_probably_not_meant_is_worth_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "tocsin.yaml"
+    path.write_text(
+        """
+brands: [{id: lunea, names: [Lunéa]}]
+api: {public_url: https://a-very-long-name.of-a-department.of-a-company.example}
+people: [{id: lea, name: Léa, channels: [phone]}]
+channels: [{kind: terminal, id: phone, wakes: true}]
+teams: [{id: cell, members: ["person:lea"]}]
+policies:
+  - {id: first, orange: {steps: [{notify: ["person:lea"]}], repeat_after: 1 s}, fallback: person:lea}
+  - {id: second, orange: {steps: [{notify: ["person:lea"]}]}, fallback: person:lea}
+""",
+        encoding="utf-8",
+    )
+    told = [item.text.removeprefix(f"{path}:") for item in findings(load(path, {}), path, SPRING)]
+    assert told == [
+        "3:7: warning: api.public_url: has 61 characters, which leave a text message hardly any room to say why it rings; "
+        "give a name of 48 at most",
+        "6:9: warning: teams.cell: is rung by no policy; nobody in it is called together",
+        "8:61: warning: policies.first.orange.repeat_after: is shorter than 30 s, so the next round rings before anybody could "
+        "answer",
+        "9:5: warning: policies.second: is no brand's; write 'policy: …' into the brand that it is for",
+    ]
 
 
 def test_all_findings_are_told_at_once() -> None:

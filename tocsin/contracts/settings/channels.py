@@ -134,7 +134,7 @@ class TwilioAccount(Settings):
     """An account at Twilio."""
 
     account: str = Field(pattern=ACCOUNT_PATTERN)
-    token: SecretStr
+    token: SecretStr = Field(min_length=1)
     """The auth token; it also proves that a callback comes from Twilio."""
     url: str = "https://api.twilio.com"
 
@@ -200,9 +200,9 @@ class SlackChannel(_Outgoing):
     """Posts with a button that acknowledges, to each person's `slack`, or to `to` where the channel itself is rung."""
 
     kind: Literal["slack"]
-    token: SecretStr
+    token: SecretStr = Field(min_length=1)
     """The bot's, `xoxb-…`, with the scope `chat:write`."""
-    signing_secret: SecretStr
+    signing_secret: SecretStr = Field(min_length=1)
     """The app's; it proves that a click comes from Slack."""
     to: str | None = Field(default=None, pattern=SLACK_PATTERN)
     """The id of a channel (`C…`) or a person (`U…`)."""
@@ -233,7 +233,7 @@ class PagerDutyChannel(_Outgoing):
     kind: Literal["pagerduty"]
     routing_key: SecretStr = Field(min_length=32, max_length=32)
     """The integration key of a service's 'Events API V2' integration."""
-    webhook_secret: SecretStr | None = None
+    webhook_secret: SecretStr | None = Field(default=None, min_length=1)
     """Of the webhook subscription (v3) that brings acknowledgements back."""
     url: str = "https://events.pagerduty.com"
     wakes: bool = True
