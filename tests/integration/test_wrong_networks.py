@@ -224,10 +224,16 @@ class TestTransformers:
     @pytest.mark.parametrize(
         ("names", "meant", "expected"),
         [
-            (["sports", "politics", "weather"], {}, "its labels are sports, politics, weather"),
-            ([f"LABEL_{n}" for n in range(5)], {}, "say in `classifier.labels` what each of them means"),
+            (
+                ["sports", "politics", "weather"],
+                {},
+                "are not known to mean negative and positive: sports, politics, weather",
+            ),
+            (["0", "1"], {}, 'such as `labels: {"0": negative, …}`'),
+            (["LABEL_0"], {}, "are not known to mean negative and positive: LABEL_0"),
+            ([f"LABEL_{n}" for n in range(5)], {}, "Say in `classifier.labels` what each of them means"),
             (["sad", "meh", "glad"], {"sad": "negative", "glad": "positive"}, "map each of these, and no other"),
-            (["a", "b"], {"a": "neutral", "b": "positive"}, "does not classify sentiment"),
+            (["a", "b"], {"a": "neutral", "b": "positive"}, "are not known to mean negative and positive: a, b"),
         ],
     )
     def test_labels_that_say_nothing_of_sentiment_are_refused(
@@ -237,13 +243,27 @@ class TestTransformers:
         assert expected in refusal(f"transformers:{tmp_path}", labels=meant)
 
     def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        assert "no sequence classifier at" in refusal(f"transformers:{tmp_path / 'nowhere'}")
+        assert "nowhere': there is no such folder" in refusal(f"transformers:{tmp_path / 'nowhere'}")
+
+    def test_a_file_and_a_folder_without_a_network_are_told(self, tmp_path: Path) -> None:
+        assert "the folder holds no config.json" in refusal(f"transformers:{tmp_path}")
+        (tmp_path / "model.safetensors").write_text("")
+        assert "it is a file. Give the folder" in refusal(f"transformers:{tmp_path / 'model.safetensors'}")
+
+    def test_a_pointer_to_the_weights_is_told(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        (tmp_path / "model.safetensors").write_text(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+        )
+        assert "model.safetensors only points to the real file. Fetch that: git lfs pull" in refusal(
+            f"transformers:{tmp_path}"
+        )
 
     def test_weights_that_were_cut_off_are_told(self, tmp_path: Path) -> None:
         save_tiny_network(tmp_path, None)
         weights = tmp_path / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-100])
-        assert "a folder that holds the whole network" in refusal(f"transformers:{tmp_path}")
+        assert "A file that was cut off on its way reads like this" in refusal(f"transformers:{tmp_path}")
 
     def test_a_missing_tokenizer_is_told(self, tmp_path: Path) -> None:
         save_tiny_network(tmp_path, None)
@@ -266,15 +286,117 @@ class TestTransformers:
         BertForSequenceClassification.from_pretrained(tmp_path).bert.save_pretrained(tmp_path)
         assert "it would answer at random" in refusal(f"transformers:{tmp_path}")
 
-    def test_weights_of_another_shape_are_told(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda c: c.update(hidden_size=32),
+            lambda c: c.update(id2label=dict(enumerate(STARS)), label2id={stars: n for n, stars in enumerate(STARS)}),
+        ],
+    )
+    def test_weights_of_another_shape_are_told(
+        self, tmp_path: Path, change: Callable[[dict[str, Any]], object]
+    ) -> None:
         save_tiny_network(tmp_path, None)
-        config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-        config["hidden_size"] = 32
-        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        assert "no sequence classifier at" in refusal(f"transformers:{tmp_path}")
+        self.edit(tmp_path / "config.json", change)
+        assert "its weights are not those that its config.json describes" in refusal(f"transformers:{tmp_path}")
+
+    def edit(self, file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        change(content)
+        file.write_text(json.dumps(content), encoding="utf-8")
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["Négatif", "neutre", "POSITIF"],
+            ["Negativ", "Neutral", "Positiv"],
+            ["negativo", "neutro", "positivo"],
+            ["NEG", "NEU", "POS"],
+            ["very_negative", "Neutral", "Very Positive"],
+            ["1_star", "3 Stars", "5-stars"],
+        ],
+    )
+    def test_labels_are_understood_as_networks_of_our_languages_write_them(
+        self, tmp_path: Path, names: list[str]
+    ) -> None:
+        save_tiny_network(tmp_path / "own", names)
+        save_tiny_network(tmp_path / "english", ["negative", "neutral", "positive"])
+        [own] = open_classifier(f"transformers:{tmp_path / 'own'}").classify(["any text"])
+        [english] = open_classifier(f"transformers:{tmp_path / 'english'}").classify(["any text"])
+        assert own.sentiment == english.sentiment
+
+    def test_labels_that_do_not_exclude_each_other_are_made_to_sum_to_one(self, tmp_path: Path) -> None:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        save_tiny_network(tmp_path, ["negative", "neutral", "positive"])
+        self.edit(tmp_path / "config.json", lambda c: c.update(problem_type="multi_label_classification"))
+        network = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+        network.classifier.bias.data = torch.tensor([3.0, -6.0, 1.0])
+        network.eval().save_pretrained(tmp_path)
+        given = AutoTokenizer.from_pretrained(tmp_path)("any text", return_tensors="pt")
+        each = torch.sigmoid(network(**given).logits[0])
+        [labels] = open_classifier(f"transformers:{tmp_path}").classify(["any text"])
+        assert list(labels.sentiment.values()) == pytest.approx((each / each.sum()).tolist(), abs=1e-4)
+
+    @pytest.mark.parametrize("family", ["bert", "roberta", "bart"])
+    def test_a_long_text_is_cut_to_the_places_that_the_network_has(self, tmp_path: Path, family: str) -> None:
+        import transformers
+
+        save_tiny_network(tmp_path, ["negative", "neutral", "positive"])
+        self.edit(tmp_path / "tokenizer_config.json", lambda c: c.pop("model_max_length"))
+        told = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+        kept = {key: told[key] for key in ("vocab_size", "id2label", "label2id")}
+        small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        if family == "bart":
+            sides = {"layers": 1, "attention_heads": 2, "ffn_dim": 32}
+            small = {"d_model": 16, **{f"{side}_{k}": v for side in ("encoder", "decoder") for k, v in sides.items()}}
+        config = transformers.AutoConfig.for_model(
+            family, **small, **kept, max_position_embeddings=34, pad_token_id=0, eos_token_id=3
+        )
+        transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+        classifier = open_classifier(f"transformers:{tmp_path}")
+        long, short, empty = classifier.classify(["word " * 10_000, "ok", ""])
+        assert sum(long.sentiment.values()) == pytest.approx(1)
+        assert len(long.embedding) == len(short.embedding) == len(empty.embedding) == 16
+
+    def test_weights_that_answer_no_number_are_told(self, tmp_path: Path) -> None:
+        from transformers import AutoModelForSequenceClassification
+
+        save_tiny_network(tmp_path, None)
+        network = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+        network.classifier.weight.data[0] = float("nan")
+        network.save_pretrained(tmp_path)
+        assert "answers what is no number" in refusal(f"transformers:{tmp_path}")
+
+    def test_a_padding_piece_is_taken_from_the_network_or_missed_at_the_start(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, None)
+        self.edit(tmp_path / "tokenizer_config.json", lambda c: c.pop("pad_token"))
+        assert len(open_classifier(f"transformers:{tmp_path}").classify(["one two three", "ok"])) == 2
+        self.edit(tmp_path / "config.json", lambda c: c.update(pad_token_id=None))
+        assert "names a padding piece" in refusal(f"transformers:{tmp_path}")
+
+    def test_weights_as_torch_pickles_them_answer_the_same(self, tmp_path: Path) -> None:
+        import torch
+        from safetensors.torch import load_file
+
+        save_tiny_network(tmp_path, None)
+        safe = open_classifier(f"transformers:{tmp_path}")
+        torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
+        (tmp_path / "model.safetensors").unlink()
+        pickled = open_classifier(f"transformers:{tmp_path}")
+        assert pickled.revision == safe.revision
+        [one], [other] = pickled.classify(["any text"]), safe.classify(["any text"])
+        assert one.sentiment == pytest.approx(other.sentiment)
+
+    def test_the_meaning_of_the_labels_is_part_of_the_revision(self, tmp_path: Path) -> None:
+        save_tiny_network(tmp_path, ["a", "b"])
+        one = open_classifier(f"transformers:{tmp_path}", labels={"a": "negative", "b": "positive"})
+        other = open_classifier(f"transformers:{tmp_path}", labels={"a": "positive", "b": "negative"})
+        assert one.revision != other.revision
 
     def test_a_revision_that_was_asked_for_must_be_there(self, tmp_path: Path) -> None:
         save_tiny_network(tmp_path, None)
         actual = open_classifier(f"transformers:{tmp_path}").revision
         assert open_classifier(f"transformers:{tmp_path}", revision=actual).revision == actual
-        assert f"are revision {actual}" in refusal(f"transformers:{tmp_path}", revision="main")
+        assert f"is revision {actual}" in refusal(f"transformers:{tmp_path}", revision="main")
