@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -29,8 +30,11 @@ FAINT = 0.1
 SAVED_SECONDS = 10.0
 """Explanations that nobody needed are saved up for so long: a crisis begins with many risky mentions at once."""
 
+LOOKED_AT = 600
+"""Characters of a passage whose words are left out: the network hardly reads further, and each piece of a longer
+one would be a paragraph."""
+
 _WORD = re.compile(r"\S+")
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def explain(classifier: Classifier, passages: Sequence[str], texts: Sequence[str
 
 
 def _pieces(passage: str) -> list[_Piece]:
-    words = [match.span() for match in _WORD.finditer(passage)]
+    words = [match.span() for match in _WORD.finditer(passage) if match.start() < LOOKED_AT]
     size = max(1, math.ceil(len(words) / PIECES))
     groups = [words[n : n + size] for n in range(0, len(words), size)]
     return [_Piece(group[0][0], group[-1][1]) for group in groups] if len(words) > 1 else []
@@ -141,10 +145,21 @@ def _marked(
         if not found:
             continue
         start, end = min(found)[0], max(found)[1]
-        word = text[start:end]
-        bare = _EDGES.sub("", word)
-        if bare:
-            start += word.index(bare)
-            end = start + len(bare)
+        start, end = _bare(text, start, end)
         words.append(ExplainedWord(word=text[start:end], start=start, end=end, weight=round(weight, 2)))
     return tuple(sorted(words, key=lambda each: each.start))
+
+
+def _bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """`text[start:end]` without the punctuation around it; all of it where nothing else is there, as in an emoji."""
+    first, last = start, end
+    while first < end and not _is_of_a_word(text[first]):
+        first += 1
+    while last > first and not _is_of_a_word(text[last - 1]):
+        last -= 1
+    return (first, last) if first < last else (start, end)
+
+
+def _is_of_a_word(letter: str) -> bool:
+    """Letters, digits, and the marks that belong to a letter: Hindi writes its vowels with them, Arabic its short ones."""
+    return unicodedata.category(letter)[0] in "LNM"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,32 @@ def test_the_word_without_which_it_would_be_calm_is_marked_without_its_punctuati
     [word] = explained("The soup was «bad», I think")
     assert (word.word, word.start, word.end) == ("bad", 14, 17)
     assert word.weight > 0
+
+
+@pytest.mark.parametrize("word", ["ब्रेलियो", "हो", "سَيِّئٌ", "schlecht", "n°1", "#Boycott2026"])
+def test_a_word_is_marked_with_the_signs_that_belong_to_its_last_letter(word: str) -> None:
+    class Bad(KeywordClassifier):
+        def classify(self, texts):  # type: ignore[no-untyped-def]
+            return super().classify(["bad" if word in text else "calm" for text in texts])
+
+    [[marked]] = explain(Bad(), [f"one «{word}», two"], [f"one «{word}», two"])
+    assert marked.word == word.lstrip("#")
+
+
+def test_an_emoji_is_marked_whole() -> None:
+    class Bad(KeywordClassifier):
+        def classify(self, texts):  # type: ignore[no-untyped-def]
+            return super().classify(["bad" if "👎🏽" in text else "calm" for text in texts])
+
+    [[marked]] = explain(Bad(), ["one 👎🏽 two"], ["one 👎🏽 two"])
+    assert marked.word == "👎🏽"
+
+
+def test_of_a_long_text_the_words_that_a_network_reads_are_told_apart() -> None:
+    text = "calm " * 40 + "bad " + "calm " * 2000
+    [[word]] = explain(KeywordClassifier(), [text], [text])
+    assert "bad" in word.word
+    assert len(word.word.split()) <= 10
 
 
 def test_a_word_that_calms_has_a_negative_weight() -> None:
@@ -48,7 +75,7 @@ def test_a_text_without_words_or_of_one_word_has_no_explanation() -> None:
 
 def test_a_long_text_takes_a_bounded_number_of_passes() -> None:
     classifier = KeywordClassifier()
-    text = "calm " * 200 + "bad " + "calm " * 200
+    text = "calm " * 100 + "bad " + "calm " * 300
     [[word]] = explain(classifier, [text], [text])
     assert "bad" in word.word
     assert len(classifier.seen) <= PIECES + 1
