@@ -15,6 +15,7 @@ from typing import Any
 from services.alert.notify.port import Delivery, Outcome
 from services.alert.notify.posting import Poster
 from services.alert.protocol.answers import dedup_key
+from services.alert.protocol.phrases import PHRASES
 from tocsin.clock import Clock
 from tocsin.contracts.decisions import NotificationKind
 from tocsin.contracts.incidents import Level
@@ -82,8 +83,9 @@ def event(delivery: Delivery) -> dict[str, Any]:
     }
     if action != "trigger":
         return said
-    # Whom to call is PagerDuty's to say, and not ours, wherever it is rung.
-    text = "\n".join(line for line in message.lines if line not in message.about_calls)
+    phrases = PHRASES[message.language]
+    # Whom to call next is PagerDuty's to say, wherever it is rung.
+    text = "\n".join(message.lines).replace(phrases["nobody_next"], phrases["pagerduty_next"])
     said["client"] = "Tocsin"
     said["payload"] = {
         "summary": message.headline[:_LONGEST_SUMMARY],

@@ -63,8 +63,6 @@ class Message:
     """What stands before `page_link` where that is not the incident's page; None: the usual words."""
     first_lines: int = 1
     """How many of the `lines` say why (and that it is an exercise)."""
-    about_calls: tuple[str, ...] = ()
-    """Those of the `lines` that say whom Tocsin has called and will call; wrong where somebody else does the calling."""
     page_alone: bool = False
     """True where an answer is awaited and can be given on the page alone."""
 
@@ -140,7 +138,6 @@ def compose(
         text_message=text_message(brief, _brief(notification, clock), link),
         spoken=" ".join([spoken, *said]),
         first_lines=2 if content.exercise else 1,
-        about_calls=tuple(_calls(notification, clock)) if content.kind is NotificationKind.PAGE else (),
         page_alone=content.kind is NotificationKind.PAGE and acknowledge_link is None,
     )
 

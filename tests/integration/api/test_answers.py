@@ -340,7 +340,8 @@ def test_where_pagerduty_escalates_tocsin_rings_it_once_and_nobody_else(team: Te
     assert said["event_action"] == "trigger"
     text = said["payload"]["custom_details"]["text"]
     assert "38 hostile mentions" in text
-    assert "call" not in text.lower(), "whom to call is PagerDuty's to say"
+    assert "Called: pagerduty (" in text
+    assert "PagerDuty calls whoever is next." in text
 
 
 @on("team", ["pagerduty"], indirect=True)
