@@ -2,8 +2,8 @@
 
 The network reads a text as a whole and knows no brand. Where one brand is praised at another's cost, what it reads is right for
 the one and wrong for the other; so for the other the comparing word is turned round: *A is better than B* becomes *A is worse
-than B*. Done for fr, en, es, de with the comparing words that people use most, and only where *than* stands right
-before the brand; everything else is left as it is.
+than B*. And *unlike B, A answered at once* says nothing of B but these two words. Done for fr, en, es, de and ar with the words
+that people use most, and only where *than* or *unlike* stands right before the brand; everything else is left as it is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _PAIRS = (
     ("günstiger", "teurer"), ("sauberer", "dreckiger"), ("bequemer", "unbequemer"), ("freundlicher", "unfreundlicher"),
     ("pünktlicher", "unpünktlicher"), ("zuverlässiger", "unzuverlässiger"), ("netter", "unfreundlicher"),
     ("einfacher", "komplizierter"), ("mehr", "weniger"),
+    # Arabic
+    ("أفضل", "أسوأ"), ("أحسن", "أسوأ"), ("أسرع", "أبطأ"), ("أرخص", "أغلى"), ("أكثر", "أقل"),
 )  # fmt: skip
 _OPPOSITES: dict[str, str] = {}
 for _one, _other in _PAIRS:
@@ -33,18 +35,37 @@ for _one, _other in _PAIRS:
     _OPPOSITES.setdefault(_other, _one)
 _OPPOSITES["pire"] = "mieux"  # of its many opposites, the one that fits most sentences
 _OPPOSITES["pires"] = "meilleurs"
+# Praise that begrudges: of *less bad than B* B is the worse one.
+_OPPOSITES |= {
+    "less bad": "worse", "less terrible": "worse", "moins pire": "pire", "moins mauvais": "pire", "menos malo": "peor",
+    "menos mala": "peor", "weniger schlimm": "schlimmer", "weniger schlecht": "schlechter",
+}  # fmt: skip
 
 _ONLY = {"plus", "más", "menos"}
 """Right before *than* they need not compare: *je n'ai plus que Free* is *only Free*."""
 _COMPARING = re.compile(
     r"\b(?:" + "|".join(sorted((re.escape(word) for word in _OPPOSITES), key=len, reverse=True)) + r")\b", re.IGNORECASE
 )
-_THAN = re.compile(
-    r"\b(?P<than>than|que|qu['’]|als|wie)\s*(?:(?:à|au|aux|chez|the|that|those|of|at|with|la|le|les|l['’]|celui|celle|ceux|celles|de|du|des"
-    r"|el|los|las|lo|en|con|die|der|das|den|dem|bei|von|vom|beim|jene|@|#|[\"'«“„])\s*)*$",
+_ARTICLES = (
+    r"(?:(?:à|au|aux|chez|the|that|those|of|at|with|la|le|les|l['’]|celui|celle|ceux|celles|de|du|des"
+    r"|el|los|las|lo|en|con|die|der|das|den|dem|bei|von|vom|beim|jene|شركة|@|#|[\"'«“„])\s*)*$"
+)
+_THAN = re.compile(rf"\b(?P<than>than|que|qu['’]|als|wie|من)\s*{_ARTICLES}", re.IGNORECASE)
+"""*than*, and nothing but articles and the like up to the brand's name."""
+_UNLIKE = re.compile(
+    r"\b(?:unlike|contrary to|in contrast (?:to|with)|as opposed to|compared (?:to|with)"
+    r"|contrairement (?:à|aux?)|à la différence d[eu]s?|à l['’]inverse d[eu]s?|comparée?s? (?:à|aux?)|par rapport (?:à|aux?)"
+    r"|a diferencia del?|al contrario (?:que|del?)|comparad[oa]s? con|en comparación con"
+    r"|im (?:gegensatz|vergleich) zu[rm]?|anders als|verglichen mit"
+    r"|(?:ب|على )عكس|بخلاف|خلافا ل)"
+    rf"\s*{_ARTICLES}",
     re.IGNORECASE,
 )
-"""*than*, and nothing but articles and the like up to the brand's name."""
+"""*unlike*, and nothing but articles and the like up to the brand's name."""
+_WHO = re.compile(
+    r",?\s+(?:who|whose|which|where|qui|que|dont|où|quien(?:es)?|donde|die|der|das|wo|التي|الذي)\b", re.IGNORECASE
+)
+_PAUSE = re.compile(r"[,;:.!?…،؛؟](?=\s|$)|\s[–—-]\s|\n|$")
 _AND = re.compile(r"\s(?:and|et|y|e|und)\s", re.IGNORECASE)
 _NOTHING = re.compile(
     r"\b(?:nothing|nobody|no one|none|never|can['’]?t|cannot|couldn['’]?t|rien|personne|aucune?|jamais|nada|nadie|ning[uú]n\w*|nunca"
@@ -57,6 +78,19 @@ _NOTHING = re.compile(
 def is_measure(clause: str, start: int) -> bool:
     """Whether the name at `clause[start:]` is what somebody else is compared with: *… better than NAME*."""
     return _comparing_words(clause, start) != []
+
+
+def set_apart(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Of *unlike NAME, …* the part that is said of the name at `text[start:end]`; None where it is no such phrase.
+
+    What follows the name belongs to it only where it says who that is: *unlike NAME, who never answer, …*.
+    """
+    unlike = _UNLIKE.search(text, 0, start)
+    if unlike is None:
+        return None
+    who = _WHO.match(text, end)
+    pause = _PAUSE.search(text, who.end()) if who else None
+    return unlike.start(), pause.start() if pause else end
 
 
 def turned_round(clause: str, start: int) -> str:

@@ -4,7 +4,8 @@ The network reads a text as a whole, 96 tokens of it, and does not know which br
 
 1. its own clauses, where the text also names other brands of ours: *I love Trenolia, but Raillex is late again* is praise for
    the one and a complaint for the other (a clause without a name belongs to the name before it);
-2. a comparison from its own side, where it is the measure of somebody else: *better than Raillex* is no praise of Raillex;
+2. a comparison from its own side, where it is the measure of somebody else: *better than Raillex* is no praise of Raillex, and
+   *unlike Raillex, …* goes on about another;
 3. of a long text, the paragraphs that name it, about as much as the network reads.
 """
 
@@ -14,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.classify.comparisons import is_measure, turned_round
+from services.classify.comparisons import is_measure, set_apart, turned_round
 from services.classify.homonyms import odds_of_the_brand
 from tocsin.contracts.events import Mention
 from tocsin.matching import BrandMatcher, Span, passage
@@ -74,6 +75,9 @@ def passage_of(text: str, brand: str, spans: Mapping[str, Sequence[Span]]) -> st
     others = [span for name, found in spans.items() if name != brand for span in found]
     if len(text) > READ:
         text, own, others = _paragraphs(text, own, others)
+    apart = [set_apart(text, span.start, span.end) for span in own]
+    if all(apart):
+        return ". ".join(text[place[0] : place[1]] for place in apart if place)
     return _own_side(text, own, others)
 
 

@@ -78,6 +78,51 @@ def test_a_comparison_is_seen_from_the_side_of_the_brand_it_is_made_with(text: s
     assert shown(text, matcher=ONE) == expected
 
 
+@pytest.mark.parametrize("matcher", [BOTH, ONE], ids=["both known", "the other unknown"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Unlike Raillex, Trenolia lost my suitcase and nobody cares", "Unlike Raillex"),
+        ("Compared to Raillex this was heaven", "Compared to Raillex"),
+        (
+            "My money was back at once, unlike Raillex, who have ignored me for weeks",
+            "unlike Raillex, who have ignored me for weeks",
+        ),
+        ("Contrairement à la Raillex, Trenolia m'a planté deux heures", "Contrairement à la Raillex"),
+        (
+            "Par rapport à Raillex qui ne répond jamais, Trenolia est un bonheur",
+            "Par rapport à Raillex qui ne répond jamais",
+        ),
+        ("Al contrario que Raillex, Trenolia me dejó tirada", "Al contrario que Raillex"),
+        ("Im Gegensatz zur Raillex war Trenolia pünktlich", "Im Gegensatz zur Raillex"),
+        (
+            "Anders als bei Raillex, die nie pünktlich sind, war alles gut",
+            "Anders als bei Raillex, die nie pünktlich sind",
+        ),
+        ("على عكس Raillex، ضيعت Trenolia حقيبتي", "على عكس Raillex"),
+        ("Trenolia أفضل بكثير من Raillex", "Trenolia أسوأ بكثير من Raillex"),
+        ("Trenolia, c'est moins pire que Raillex", "c'est pire que Raillex"),
+        ("Trenolia is less bad than Raillex", "Trenolia is worse than Raillex"),
+    ],
+)
+def test_what_is_said_of_another_unlike_it_is_not_held_for_or_against_it(
+    text: str, expected: str, matcher: BrandMatcher
+) -> None:
+    assert shown(text, matcher=matcher).removeprefix("Trenolia, ") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unlike last year Raillex was punctual",
+        "Unlike Raillex of old, and I love it: Raillex was punctual",
+        "Compared to the competition, Raillex is a disgrace",
+    ],
+)
+def test_a_brand_that_more_is_said_of_keeps_its_words(text: str) -> None:
+    assert shown(text) == text
+
+
 def test_a_name_that_is_nobodys_is_set_against_ours_by_a_contrast_only() -> None:
     assert (
         shown("Zanzi was on time, whereas Raillex left me standing", matcher=ONE) == "whereas Raillex left me standing"
