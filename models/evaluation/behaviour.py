@@ -150,9 +150,11 @@ def _minimum(written: Sequence[Sentence]) -> Iterator[Case]:
 
 def _unseen() -> Iterator[Case]:
     """Nothing left after cleaning: neutral, and no risk."""
-    for language, text in zip(LANGUAGES, ("   ", "\u200b", "\n\t\n", "\x00", "\u200f\u200e"), strict=True):
-        yield Case("empty", "neutral", language, text)
-        yield Case("empty", "calm", language, text)
+    blank, marks = ("   ", "\u200b", "\n\t\n", "\x00", "\u200f\u200e"), ("…", "...", "¿?", "–", "؟")
+    for language, *texts in zip(LANGUAGES, blank, marks, strict=True):
+        for text in texts:
+            yield Case("empty", "neutral", language, text)
+            yield Case("empty", "calm", language, text)
 
 
 def _compared(*, both: bool) -> Iterator[Case]:

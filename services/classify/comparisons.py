@@ -53,15 +53,17 @@ _ARTICLES = (
 _THAN = re.compile(rf"\b(?P<than>than|que|qu['’]|als|wie|من)\s*{_ARTICLES}", re.IGNORECASE)
 """*than*, and nothing but articles and the like up to the brand's name."""
 _UNLIKE = re.compile(
-    r"\b(?:unlike|contrary to|in contrast (?:to|with)|as opposed to|compared (?:to|with)"
-    r"|contrairement (?:à|aux?)|à la différence d[eu]s?|à l['’]inverse d[eu]s?|comparée?s? (?:à|aux?)|par rapport (?:à|aux?)"
-    r"|a diferencia del?|al contrario (?:que|del?)|comparad[oa]s? con|en comparación con"
-    r"|im (?:gegensatz|vergleich) zu[rm]?|anders als|verglichen mit"
-    r"|(?:ب|على )عكس|بخلاف|خلافا ل)"
+    r"\b(?:(?P<en>unlike|contrary to|in contrast (?:to|with)|as opposed to|compared (?:to|with))"
+    r"|(?P<fr>contrairement (?:à|aux?)|à la différence d[eu]s?|à l['’]inverse d[eu]s?|comparée?s? (?:à|aux?)|par rapport (?:à|aux?))"
+    r"|(?P<es>a diferencia del?|al contrario (?:que|del?)|comparad[oa]s? con|en comparación con)"
+    r"|(?P<de>im (?:gegensatz|vergleich) zu[rm]?|anders als|verglichen mit)"
+    r"|(?P<ar>(?:ب|على )عكس|بخلاف|خلافا ل|مقارنة (?:مع|ب)))"
     rf"\s*{_ARTICLES}",
     re.IGNORECASE,
 )
 """*unlike*, and nothing but articles and the like up to the brand's name."""
+_COMPARED = {"en": "Compared to", "fr": "Comparé à", "es": "Comparado con", "de": "Verglichen mit", "ar": "مقارنة مع"}
+"""How it is shown instead: before a lone name the network takes *unlike* for a complaint, and these words for none."""
 _WHO = re.compile(
     r",?\s+(?:who|whose|which|where|qui|que|dont|où|quien(?:es)?|donde|die|der|das|wo|التي|الذي)\b", re.IGNORECASE
 )
@@ -80,8 +82,8 @@ def is_measure(clause: str, start: int) -> bool:
     return _comparing_words(clause, start) != []
 
 
-def set_apart(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Of *unlike NAME, …* the part that is said of the name at `text[start:end]`; None where it is no such phrase.
+def set_apart(text: str, start: int, end: int) -> str | None:
+    """Of *unlike NAME, …* what is said of the name at `text[start:end]`: *compared to NAME*; None where it is no such phrase.
 
     What follows the name belongs to it only where it says who that is: *unlike NAME, who never answer, …*.
     """
@@ -90,7 +92,7 @@ def set_apart(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     who = _WHO.match(text, end)
     pause = _PAUSE.search(text, who.end()) if who else None
-    return unlike.start(), pause.start() if pause else end
+    return f"{_COMPARED[unlike.lastgroup or 'en']} {text[start : pause.start() if pause else end]}"
 
 
 def turned_round(clause: str, start: int) -> str:

@@ -75,9 +75,9 @@ def passage_of(text: str, brand: str, spans: Mapping[str, Sequence[Span]]) -> st
     others = [span for name, found in spans.items() if name != brand for span in found]
     if len(text) > READ:
         text, own, others = _paragraphs(text, own, others)
-    apart = [set_apart(text, span.start, span.end) for span in own]
-    if all(apart):
-        return ". ".join(text[place[0] : place[1]] for place in apart if place)
+    apart = [told for span in own if (told := set_apart(text, span.start, span.end))]
+    if len(apart) == len(own):
+        return ". ".join(apart)
     return _own_side(text, own, others)
 
 

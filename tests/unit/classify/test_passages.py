@@ -82,24 +82,24 @@ def test_a_comparison_is_seen_from_the_side_of_the_brand_it_is_made_with(text: s
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Unlike Raillex, Trenolia lost my suitcase and nobody cares", "Unlike Raillex"),
+        ("Unlike Raillex, Trenolia lost my suitcase and nobody cares", "Compared to Raillex"),
         ("Compared to Raillex this was heaven", "Compared to Raillex"),
         (
             "My money was back at once, unlike Raillex, who have ignored me for weeks",
-            "unlike Raillex, who have ignored me for weeks",
+            "Compared to Raillex, who have ignored me for weeks",
         ),
-        ("Contrairement à la Raillex, Trenolia m'a planté deux heures", "Contrairement à la Raillex"),
+        ("Contrairement à la Raillex, Trenolia m'a planté deux heures", "Comparé à Raillex"),
         (
             "Par rapport à Raillex qui ne répond jamais, Trenolia est un bonheur",
-            "Par rapport à Raillex qui ne répond jamais",
+            "Comparé à Raillex qui ne répond jamais",
         ),
-        ("Al contrario que Raillex, Trenolia me dejó tirada", "Al contrario que Raillex"),
-        ("Im Gegensatz zur Raillex war Trenolia pünktlich", "Im Gegensatz zur Raillex"),
+        ("Al contrario que Raillex, Trenolia me dejó tirada", "Comparado con Raillex"),
+        ("Im Gegensatz zur Raillex war Trenolia pünktlich", "Verglichen mit Raillex"),
         (
             "Anders als bei Raillex, die nie pünktlich sind, war alles gut",
-            "Anders als bei Raillex, die nie pünktlich sind",
+            "Verglichen mit Raillex, die nie pünktlich sind",
         ),
-        ("على عكس Raillex، ضيعت Trenolia حقيبتي", "على عكس Raillex"),
+        ("على عكس Raillex، ضيعت Trenolia حقيبتي", "مقارنة مع Raillex"),
         ("Trenolia أفضل بكثير من Raillex", "Trenolia أسوأ بكثير من Raillex"),
         ("Trenolia, c'est moins pire que Raillex", "c'est pire que Raillex"),
         ("Trenolia is less bad than Raillex", "Trenolia is worse than Raillex"),
