@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from services.classify.classifiers.port import ClassifierUnavailableError
 from services.classify.classifiers.shipped import classifier_of, open_classifier, shipped_folder
 from tests.requirements import require_torch
 from tests.tiny_network import save_tiny_network
-from tocsin.config import ConfigurationError, parse
+from tocsin.cli.check import findings
+from tocsin.config import ConfigurationError, load, parse
 from tocsin.contracts.settings.services import ClassifierSettings
 
 STARS = ["1 star", "2 stars", "3 stars", "4 stars", "5 stars"]
@@ -169,6 +171,37 @@ def test_a_revision_that_was_asked_for_must_be_there(folder: Path) -> None:
 def test_a_classifier_that_cannot_be_meant_is_a_wrong_configuration(section: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         parse(f"classifier: {section}\n", variables={})
+
+
+class TestCheck:
+    """`tocsin check` tells what classify and alert would refuse at their start, at its line."""
+
+    def told(self, tmp_path: Path, classifier: str) -> list[str]:
+        file = tmp_path / "tocsin.yaml"
+        file.write_text(f"brands: [{{id: a, names: [A]}}]\nclassifier: {classifier}\n", encoding="utf-8")
+        found = findings(load(file), file, datetime(2026, 3, 14, tzinfo=UTC))
+        return [item.text.removeprefix(f"{file}:") for item in found if ": classifier: " in item.text]
+
+    def test_the_shipped_network_and_a_whole_folder_are_right(self, folder: Path, tmp_path: Path) -> None:
+        shutil.copyfile(shipped_folder() / "metrics.json", folder / "metrics.json")
+        assert self.told(tmp_path, "{}") == []
+        assert self.told(tmp_path, f"{{model: {folder}}}") == []
+        assert self.told(tmp_path, "{kind: transformers, model: some/name}") == []
+
+    def test_what_classify_would_refuse_is_an_error(self, folder: Path, tmp_path: Path) -> None:
+        rewrite(folder, lambda config: config["sentiments"].reverse())
+        [error] = self.told(tmp_path, f"{{model: {folder}}}")
+        assert error.startswith("2:1: error: classifier: ")
+        assert "`sentiments` stand in another order" in error
+
+    def test_what_alert_would_refuse_is_an_error(self, folder: Path, tmp_path: Path) -> None:
+        [error] = self.told(tmp_path, f"{{model: {folder}}}")
+        assert "metrics.json" in error
+
+    def test_a_folder_that_is_not_here_may_be_elsewhere(self, tmp_path: Path) -> None:
+        [warning] = self.told(tmp_path, "{model: /srv/networks/ours}")
+        assert warning.startswith("2:1: warning: classifier: there is no folder /srv/networks/ours on this machine")
+        assert "`kind: transformers`" in warning
 
 
 class TestTransformers:

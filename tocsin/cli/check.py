@@ -19,6 +19,7 @@ from tocsin import yaml_places
 from tocsin.cli.doubts import doubts
 from tocsin.cli.failure import WRONG_CALL, CommandFailed
 from tocsin.cli.language import Language, SpokenLanguage, spoken
+from tocsin.cli.networks import network_findings
 from tocsin.cli.surroundings import clock_of, open_ready_database
 from tocsin.clock import SystemClock
 from tocsin.config import CONFIGURATION_FILE, Configuration, Environment, compose, look_at
@@ -145,6 +146,7 @@ def findings(configuration: Configuration, file: Path, now: datetime, overrides:
     ]
     found += list(_channel_findings(configuration))
     found += list(_room_findings(configuration, directory))
+    found += [(severity, "classifier", message) for severity, message in network_findings(configuration.classifier)]
     found += [(WARNING, place, message) for place, message in doubts(configuration)]
     return [
         Told(severity, f"{file}:{yaml_places.by_names(root, place) or '1:1'}: {severity}: {place}: {message}")
