@@ -21,7 +21,7 @@ CEILINGS = {
     "question": 0.30,
     "code_switching": 0.10,
     "link": 0.0,
-    "emoji": 0.20,
+    "emoji": 0.15,
     "empty": 0.0,
     "comparison": 0.15,
     "comparison, the other unknown": 0.20,

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
+from services.classify.classifiers import preparation
 from services.classify.classifiers.port import Classifier
 from services.classify.classifiers.shipped import open_classifier, shipped_folder
 from tests.requirements import data_folder
@@ -115,3 +117,11 @@ def _macro_f1(pairs: list[tuple[str, str]]) -> float:
         both = sum(truth == found == label for truth, found in pairs)
         scores.append(2 * both / sum((truth == label) + (found == label) for truth, found in pairs))
     return sum(scores) / len(scores)
+
+
+def test_every_emoji_that_stands_for_an_unknown_one_is_known_and_the_other_is_not() -> None:
+    tokenizer = Tokenizer.from_file(str(shipped_folder() / "tokenizer.json"))
+    unknown = tokenizer.token_to_id("<unk>")
+    for young, old in preparation._STANDS_FOR.items():
+        assert unknown in tokenizer.encode(young, add_special_tokens=False).ids, young
+        assert unknown not in tokenizer.encode(old, add_special_tokens=False).ids, old

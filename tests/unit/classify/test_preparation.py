@@ -21,6 +21,8 @@ from services.classify.classifiers.preparation import MAXIMUM_CHARACTERS, prepar
         ("a\n\n  b\t c ", "a b c"),
         ("", ""),
         (" \n ", ""),
+        ("merci 🤬🤬🤬🤬", "merci 😡😡"),
+        ("🖕🏽 🥳", "😡 🎉"),
         ("...", ""),
         ("« … ? »", ""),
         ("؟", ""),
