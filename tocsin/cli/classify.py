@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from services.classify.labelling import Labeller
 
 BATCH = 512
+SHOWN = 300
+"""Characters of a marked text; more where a marked word stands behind them."""
+STRONG = 1.0
+"""A word that moves the log-odds of risk by more moves a risk of one half by a quarter."""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +36,11 @@ def classify(
     file: Annotated[Path, typer.Argument(help="Mentions, JSON Lines or CSV; '-': standard input.")] = STANDARD,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: standard output.")] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Add the words that moved the risk, as `explanation`; many times slower.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Add the words that moved the risk, as `explanation`, and mark them on a terminal; many times slower.",
+        ),
     ] = False,
     config: ConfigurationFile = None,
 ) -> None:
@@ -48,10 +57,29 @@ def classify(
         while batch := list(islice(mentions, BATCH)):
             for record in classified(batch, labeller, matcher, first_brand_only=True, explained=explain):
                 print(record.model_dump_json(exclude_none=True), file=output)
+                if explain and output.isatty():  # a person is looking, who would have to count characters
+                    print(marked(record), file=sys.stderr)
             count += len(batch)
             advance(len(batch))
         if not count:
             raise nothing_valid(file, rejected)
+
+
+def marked(record: ClassifiedMention) -> str:
+    """One line for people: the labels, and the text with a + behind each word that raised the risk and a − that lowered it."""
+    pieces, done = [], 0
+    for word in record.explanation or ():
+        strength = ("+" if word.weight > 0 else "−") * (1 if abs(word.weight) < STRONG else 2)
+        pieces += [record.text[done : word.start], f"[{record.text[word.start : word.end]}]{strength}"]
+        done = word.end
+    joined = "".join([*pieces, record.text[done : max(done, SHOWN)]])
+    # What turns the reading direction round or moves the cursor stays out of somebody's terminal; joined emoji stay joined.
+    shown = "".join(letter if letter.isprintable() or letter == "\u200d" else " " for letter in joined).strip()
+    said = [record.sentiment.label.value] if record.sentiment else []
+    if record.risk:
+        kinds = ", ".join(kind.kind.value for kind in record.risk.kinds)
+        said.append(f"risk {record.risk.score:.2f}" + (f" ({kinds})" if kinds else ""))
+    return f"{', '.join(said)}: {shown}"
 
 
 def classified(

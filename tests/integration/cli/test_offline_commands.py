@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.integration.cli.conftest import Command
 from tests.requirements import data_folder
+from tocsin.cli.classify import marked
 from tocsin.cli.detect import detect
 from tocsin.cli.failure import CommandFailed
+from tocsin.contracts.events import ClassifiedMention
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -75,6 +78,40 @@ def test_classify_can_say_which_words_moved_the_risk(tocsin: Command) -> None:
     for word in words:
         assert text[word["start"] : word["end"]] == word["word"]
     assert {"boycott", "burnt"} & {word["word"] for word in words if word["weight"] > 0}
+
+
+def explained_record(text: str, *words: tuple[str, float]) -> ClassifiedMention:
+    places = [
+        {"word": word, "start": text.index(word), "end": text.index(word) + len(word), "weight": weight}
+        for word, weight in words
+    ]
+    scores = {"negative": 0.7, "neutral": 0.2, "positive": 0.1}
+    return ClassifiedMention.model_validate(
+        {
+            "source": "x", "native_id": "1", "published_at": datetime(2026, 3, 14, tzinfo=UTC), "text": text,
+            "mention_id": uuid4(), "brand": "a", "labels": "model", "relevance": 1.0,
+            "sentiment": {"label": "negative", "scores": scores},
+            "risk": {"score": 0.84, "kinds": [{"kind": "legal", "score": 0.9}]}, "toxicity": 0.1,
+            "model": {"name": "n", "revision": "r"}, "explanation": places,
+        }
+    )  # fmt: skip
+
+
+def test_a_person_at_a_terminal_sees_the_words_marked_in_the_text() -> None:
+    record = explained_record("The brakes failed, but thanks", ("brakes", 0.5), ("failed", 3.1), ("thanks", -0.4))
+    assert marked(record) == "negative, risk 0.84 (legal): The [brakes]+ [failed]++, but [thanks]−"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b[2Jgone \u202eback\u202c 👩\u200d👧 \x07", "[2Jgone  back  👩\u200d👧"),
+        ("मेरा ब्रेक", "मेरा ब्रेक"),
+        ("x" * 10_000, "x" * 300),
+    ],
+)
+def test_what_is_marked_does_nothing_to_the_terminal_and_is_short(text: str, expected: str) -> None:
+    assert marked(explained_record(text)).partition(": ")[2] == expected
 
 
 def test_classify_reads_standard_input_and_writes_standard_output(tocsin: Command) -> None:
