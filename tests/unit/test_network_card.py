@@ -72,3 +72,11 @@ def test_a_folder_without_metrics_is_refused(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").unlink()
     with pytest.raises(NetworkCardUnreadable, match="restore the folder's files together"):
         read_network_card(name)
+
+
+def test_a_network_that_hardly_tells_harmful_from_harmless_is_refused_in_words(tmp_path: Path) -> None:
+    metrics = json.loads(json.dumps(METRICS))
+    metrics["harmful_rates"]["fr"] = {"tpr": 0.55, "fpr": 0.5}
+    card = read_network_card(write(tmp_path, metrics=metrics))
+    with pytest.raises(NetworkCardUnreadable, match=r"`harmful_rates` of fr: tpr 0.55 is hardly above fpr 0.5"):
+        harmful_rates(card)

@@ -55,6 +55,6 @@ def network_findings(settings: ClassifierSettings) -> Iterator[tuple[str, str]]:
         return
     try:
         read_folder(shipped_folder() if settings.name == SHIPPED else Path(settings.name), settings.revision)
-        read_network_card(settings.name)
+        rates_of_network(settings)
     except (ClassifierUnavailableError, NetworkCardUnreadable) as error:
         yield "error", str(error)
