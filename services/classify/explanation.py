@@ -1,7 +1,7 @@
 """Which words moved the risk: each is left out in turn, and what the network says then is compared (occlusion).
 
 After Zeiler and Fergus (2014), on words instead of patches. All variants of a text go through the network together with the
-text itself, because scores differ a little with what else is in a batch. The measure is the fall of the log-odds of
+text itself, because scores differ with what else is in a batch. The measure is the fall of the log-odds of
 risk, not of risk itself: at 0.99 every single word could be missed, and still some carry it.
 """
 
@@ -24,8 +24,10 @@ PIECES = 24
 """Variants a text at most: the words of a longer one are left out several neighbours at a time."""
 KEPT = 8
 """Words that an explanation names at most."""
-FAINT = 0.1
-"""A smaller move is noise of the batch: 0.1 of log-odds moves a risk of one half by 0.025."""
+FAINT = 0.4
+"""A smaller move, in log-odds, may be noise. A pass of int8 alone differs by 0.3 in the median with what else is in its batch: of
+the moves of 0.1 a quarter changed their sign when the same 40 risky texts were explained beside others, of those of 0.4 one in eight.
+And 76 of 80 risky texts still have a word that raised the risk."""
 
 SAVED_SECONDS = 10.0
 """Explanations that nobody needed are saved up for so long: a crisis begins with many risky mentions at once."""

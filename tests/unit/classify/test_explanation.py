@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +58,18 @@ def test_a_word_that_calms_has_a_negative_weight() -> None:
     [[word]] = explain(Calmed(), ["we are sorry indeed"], ["we are sorry indeed"])
     assert word.word == "sorry"
     assert word.weight < 0
+
+
+def test_a_word_that_moves_less_than_the_noise_is_not_marked() -> None:
+    class Hesitant(KeywordClassifier):
+        def classify(self, texts):  # type: ignore[no-untyped-def]
+            return [
+                replace(labels, risk=0.5 + 0.15 * ("bad" in text) + 0.05 * ("sour" in text))
+                for text, labels in zip(texts, super().classify(texts), strict=True)
+            ]
+
+    [[word]] = explain(Hesitant(), ["a bad and sour soup"], ["a bad and sour soup"])
+    assert word.word == "bad"
 
 
 def test_places_are_those_of_the_whole_text_where_only_a_passage_was_classified() -> None:
