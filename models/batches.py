@@ -12,7 +12,7 @@ from torch import Tensor
 from models.data import Example, Sampler
 from models.network import Batch
 from models.prototypes import KINDS
-from models.sets import SET_NAMES
+from models.sets import SET_NAMES, judged_as
 
 MAXIMUM_LENGTH = 96
 """Tokens of a text that are read, begin and end included."""
@@ -23,6 +23,9 @@ POOL = 16
 
 Teacher = Callable[[str], Sequence[float] | None]
 """A text's soft sentiment (negative, neutral, positive), where it has one."""
+
+Memory = Callable[[str], Sequence[float] | None]
+"""What the pretrained encoder made of a text, where it was asked."""
 
 Disguise = Callable[[Example, np.random.Generator], str]
 """An example's text as the network sees it this time."""
@@ -53,9 +56,11 @@ class Batches:
         size: int,
         disguise: Disguise | None = None,
         teacher: Teacher | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._examples, self._tokenizer, self._sampler = examples, tokenizer, sampler
-        self._random, self._size, self._disguise, self._teacher = random, size, disguise, teacher
+        self._random, self._size, self._disguise = random, size, disguise
+        self._teacher, self._memory = teacher, memory
 
     def pool(self, progress: float) -> Iterator[Batch]:
         """One pool: drawn together, sorted by length so that little is padded, then in random order."""
@@ -65,10 +70,12 @@ class Batches:
         order = sorted(range(len(rows)), key=lambda n: len(ids[n]))
         for start in self._random.permutation(POOL) * self._size:
             numbers = order[start : start + self._size]
-            yield batch_of([rows[n] for n in numbers], [ids[n] for n in numbers], self._teacher)
+            yield batch_of([rows[n] for n in numbers], [ids[n] for n in numbers], self._teacher, self._memory)
 
 
-def batch_of(rows: Sequence[Example], ids: Sequence[list[int]], teacher: Teacher | None = None) -> Batch:
+def batch_of(
+    rows: Sequence[Example], ids: Sequence[list[int]], teacher: Teacher | None = None, memory: Memory | None = None
+) -> Batch:
     """The tensors of some examples."""
 
     def numbers(values: list[float | None]) -> Tensor:
@@ -76,11 +83,13 @@ def batch_of(rows: Sequence[Example], ids: Sequence[list[int]], teacher: Teacher
 
     nothing = (float("nan"),) * 3
     taught = [teacher(e.text) or nothing for e in rows] if teacher else [nothing] * len(rows)
+    remembered = [memory(e.text) if memory else None for e in rows]
+    width = max((len(each) for each in remembered if each is not None), default=1)
     tokens, mask = padded(ids)
     return Batch(
         tokens=tokens,
         mask=mask,
-        source=torch.tensor([SET_NAMES.index(e.source) for e in rows]),
+        source=torch.tensor([SET_NAMES.index(judged_as(e.source)) for e in rows]),
         sentiment=torch.tensor([-100 if e.sentiment is None else e.sentiment for e in rows]),
         taught=torch.tensor(taught, dtype=torch.float32),
         toxicity=numbers([e.toxicity for e in rows]),
@@ -89,4 +98,7 @@ def batch_of(rows: Sequence[Example], ids: Sequence[list[int]], teacher: Teacher
         relevance=numbers([e.relevance for e in rows]),
         relevance_weight=numbers([e.relevance_weight for e in rows]),
         kinds=torch.tensor([e.kinds or (float("nan"),) * len(KINDS) for e in rows]),
+        remembered=torch.tensor(
+            [(float("nan"),) * width if each is None else each for each in remembered], dtype=torch.float32
+        ),
     )

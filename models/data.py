@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prototypes import KINDS, prototypes
-from models.sets import PERMISSIVE_SETS, SENTIMENT_SETS, TARGET, TOXICITY_SETS, SentimentSet
+from models.prototypes import KINDS, own_sentiments, prototypes
+from models.sets import JUDGED_AS_TARGET, PERMISSIVE_SETS, SENTIMENT_SETS, TARGET, TOXICITY_SETS, SentimentSet
 from services.classify.classifiers.preparation import prepare
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -92,7 +93,7 @@ def training(folder: Path, permissive: bool = False) -> list[Example]:
             Example(row["text"], row["lang"], name, "side", share / len(rows) ** 0.5, toxicity=_TOXIC[row["label"]])
             for row in rows
         ]
-    examples += [*_complaints(folder), *_crisislex(folder), *_prototypes()]
+    examples += [*_complaints(folder), *_crisislex(folder), *_prototypes(), *_own_sentiments()]
     return [
         example
         for example in examples
@@ -117,13 +118,22 @@ def _sentiment_set(folder: Path, each: SentimentSet) -> list[Example]:
     examples = []
     labelled = [r for r in rows if r["task"] == each.task]
     share = each.share / max(len(labelled), 1) ** 0.5
+    counts = Counter(r["label"] for r in labelled)
     for row in labelled:
         label = row["label"] if each.mapping is None else each.mapping.get(row["label"])
         if label is None:
             continue
         text = row["text"]
+        # Without a bias of its own a set would teach how rare its classes are: half of that is taken out.
+        rarity = (len(labelled) / len(SENTIMENTS) / counts[label]) ** 0.5 if each.name in JUDGED_AS_TARGET else 1.0
         example = Example(
-            text, row["lang"], each.name, "sentiment", share, sentiment=SENTIMENTS.index(label), risk_weight=0.5
+            text,
+            row["lang"],
+            each.name,
+            "sentiment",
+            share * rarity,
+            sentiment=SENTIMENTS.index(label),
+            risk_weight=0.5,
         )
         if each.about_a_brand:
             example.risk, example.relevance, example.relevance_weight = float(label == "negative"), 1.0, 0.3
@@ -173,6 +183,17 @@ def _prototypes() -> Iterator[Example]:
     for each in sentences:
         kinds = tuple(float(each.risky and each.kind == kind) for kind in KINDS)
         example = Example(each.text, each.language, "prototypes", "side", share, risk=float(each.risky), kinds=kinds)
+        example.held_out = False
+        yield example
+
+
+def _own_sentiments() -> Iterator[Example]:
+    """Our own sentences for what a network of tweets gets wrong: irony, negation, questions, quotations, turns."""
+    sentences = own_sentiments()
+    share = 4.0 / len(sentences) ** 0.5
+    for each in sentences:
+        sentiment = SENTIMENTS.index(each.sentiment)
+        example = Example(each.text, each.language, "own_sentiments", "sentiment", share, sentiment=sentiment)
         example.held_out = False
         yield example
 

@@ -1,11 +1,17 @@
-"""Sentences of our own for what has no labelled set: the kinds of risk, and risk told without emotion.
+"""Sentences of our own for what has no labelled set: the kinds of risk, risk told without emotion, and hard sentiment.
 
 `prototypes.tsv` has, for each of the twelve kinds, five scenes that can feed a bad buzz and two calm ones on the same
 topic, and ten calm ones on no such topic, each told in eight languages (Hindi mostly in Latin script, as people type it).
-Scenes named `single…` are not told in every language: some 98 risky ones a kind, each in one language, written for it and
-not translated; and `single-calm…`, five a kind and language and a dozen on no topic, where the same number is nearly
-the same scene in several languages (so that leaving a scene out leaves out all of it).
-Registers change on purpose: posts, press, reviews, what employees tell, neutral reports. All brands in them are made up.
+Scenes named `single…` are told once, in the language that they were written for: some 220 to 270 risky ones a kind, and protests
+against a company by way of reviews, which are of no kind. Scenes named `single-calm…` are calm, on a kind's topic, on none, or
+plain bad reviews beside the protests; where five have low numbers, they are nearly the same in several languages (so that leaving a
+scene out leaves out all of it).
+
+`sentiments.tsv` has tweets with their sentiment in eight languages, and sentences on what misleads a reader of tweets: irony,
+negation, questions, quotations, turns, two languages at once.
+
+Registers change on purpose: posts, press, reviews, what employees tell, neutral reports. All brands in them are made up. Whoever
+wrote them had not seen `evaluation/`.
 """
 
 from __future__ import annotations
@@ -42,6 +48,25 @@ class Prototype:
     risky: bool
     language: str
     text: str
+
+
+@dataclass(frozen=True)
+class OwnSentiment:
+    """One sentence with its sentiment; `capability` names what makes it hard."""
+
+    capability: str
+    sentiment: str
+    language: str
+    text: str
+
+
+def own_sentiments() -> list[OwnSentiment]:
+    """All sentences of `sentiments.tsv`, prepared as in service."""
+    with (Path(__file__).parent / "sentiments.tsv").open(encoding="utf-8", newline="") as lines:
+        return [
+            OwnSentiment(row["capability"], row["sentiment"], row["language"], prepare(row["text"]))
+            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        ]
 
 
 def prototypes() -> list[Prototype]:
