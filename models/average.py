@@ -2,7 +2,8 @@
 
 `python -m models.average OUT A/best.pt B/evaluation-2.pt` averages them all. With `--greedy DATA` they are tried in order of their
 own figure on validation, and one is taken in only where the average gains by it. The checkpoints must be moments of one run, or of
-runs with one beginning: otherwise their weights do not belong together. OUT is a work folder as `models/export.py` reads it.
+runs with one beginning: otherwise their weights do not belong together. A folder of export stands for the network in it. OUT is a
+work folder as `models/export.py` reads it, with the tokenizer of the first checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from models.batches import encode
 from models.data import validation
 from models.evaluate import sentiment_figures
-from models.start import saved_network
+from models.start import saved_network, shipped_network
 from models.train import sentiment_scores
 
 State = dict[str, torch.Tensor]
@@ -31,13 +32,32 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("output", type=Path, help="work folder that gets best.pt and the tokenizer")
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--greedy", type=Path, metavar="DATA", help="measure on this folder's validation set")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", help="how much each checkpoint weighs; default: all the same"
+    )
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args(argv)
+    chosen = parser.parse_args(argv)
+    if chosen.shares is not None and (chosen.greedy or len(chosen.shares) != len(chosen.checkpoints)):
+        parser.error("--shares takes one number a checkpoint, and no --greedy")
+    return chosen
 
 
-def average(states: Sequence[State]) -> State:
-    """The mean of each weight."""
-    return {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
+def average(states: Sequence[State], shares: Sequence[float] | None = None) -> State:
+    """The mean of each weight; `shares` say how much each state counts."""
+    parts = torch.tensor(shares or [1.0] * len(states))
+    parts = parts / parts.sum()
+    return {
+        name: torch.stack([part * state[name].float() for part, state in zip(parts, states, strict=True)]).sum(0)
+        for name in states[0]
+    }
+
+
+def state_of(path: Path) -> State:
+    """The weights of a checkpoint, or of the network in a folder of export."""
+    state: State = (
+        shipped_network(path / "model.onnx").state_dict() if path.is_dir() else torch.load(path, weights_only=True)
+    )
+    return state
 
 
 def greedy(states: dict[str, State], figure: Callable[[State], float]) -> tuple[State, list[str]]:
@@ -59,8 +79,8 @@ def run(chosen: argparse.Namespace) -> None:
     chosen.output.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "vocabulary_rows.json"):
         shutil.copyfile(chosen.checkpoints[0].parent / name, chosen.output / name)
-    states: dict[str, State] = {str(path): torch.load(path, weights_only=True) for path in chosen.checkpoints}
-    torch.save(average(list(states.values())), chosen.output / "best.pt")
+    states: dict[str, State] = {str(path): state_of(path) for path in chosen.checkpoints}
+    torch.save(average(list(states.values()), chosen.shares), chosen.output / "best.pt")
     if chosen.greedy is None:
         return
     checked = validation(chosen.greedy)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import BertModel
 
-from models.heads import Linear, looked_at
+from models.heads import Linear
+from models.network import looked_at
 from models.wide import BUCKETS, COLUMNS, FACTOR, SALTS, WEIGHTS
 
 OUTPUTS = ("sentiment", "risk", "kinds", "toxicity", "relevance", "embedding")

@@ -27,19 +27,10 @@ from transformers import BertModel
 
 from models.batches import encode, padded
 from models.data import Example
-from models.network import mean_of_tokens
+from models.network import looked_at, mean_of_tokens
 from models.prototypes import KINDS, Prototype
 from models.sets import TOXICITY_SETS
 from models.wide import balanced, own_bias
-
-
-def looked_at(depth: int) -> tuple[int, ...]:
-    """Whose means the embedding is made from, of so many layers: 3, 6, 8, 10 and 12 of twelve.
-
-    Any one of them is clearly worse at telling the same event in other words.
-    """
-    return tuple(sorted({max(1, round(depth * part)) for part in (1 / 4, 1 / 2, 2 / 3, 5 / 6, 1)}))
-
 
 _OWN_BIAS = 10.0
 """Value of a set's indicator: large, so that its bias is hardly regularised."""

@@ -30,6 +30,8 @@ class Batch:
     relevance_weight: Tensor
     kinds: Tensor
     """[batch, kinds]."""
+    remembered: Tensor
+    """What the pretrained encoder made of each text (`models/memory.py`), [batch, width]; `nan` where nobody asked it."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,21 @@ class Recipe:
     """How much a teacher's soft sentiment weighs beside the labels."""
     side: float = 0.5
     """How much toxicity, risk, relevance and kinds weigh beside sentiment."""
+    memory: float = 0.0
+    """How much it weighs that the layers still say what the pretrained encoder said: sentiment forgets what a text is about."""
+
+
+def looked_at(depth: int) -> tuple[int, ...]:
+    """Whose means the heads for topics are made from, of so many layers: 3, 6, 8, 10 and 12 of twelve.
+
+    Any one of them is clearly worse at telling the same event in other words.
+    """
+    return tuple(sorted({max(1, round(depth * part)) for part in (1 / 4, 1 / 2, 2 / 3, 5 / 6, 1)}))
 
 
 class Network(nn.Module):
-    """The encoder with its sentiment, toxicity, risk, relevance and kinds heads.
+    """The encoder with its sentiment, toxicity, risk and relevance heads on the last layer, and on several layers the kinds and
+    the memory of the pretrained encoder's embedding.
 
     Sentiment and toxicity have one weight matrix for all sets and one bias a set: sets disagree about how often a class
     occurs and where it begins, not about its direction. In service the bias of the target set speaks.
@@ -64,8 +77,10 @@ class Network(nn.Module):
         self.toxicity_bias = nn.Embedding(len(SET_NAMES), 1)
         self.risk = nn.Linear(width, 1)
         self.relevance = nn.Linear(width, 1)
-        self.kinds = nn.Linear(width, len(KINDS))
-        for module in (self.sentiment, self.toxicity, self.risk, self.relevance, self.kinds):
+        self.layers = looked_at(backbone.config.num_hidden_layers)
+        self.kinds = nn.Linear(len(self.layers) * width, len(KINDS))
+        self.memory = nn.Linear(len(self.layers) * width, width)
+        for module in (self.sentiment, self.toxicity, self.risk, self.relevance, self.kinds, self.memory):
             nn.init.normal_(module.weight, std=0.02)
         for module in (self.sentiment_bias, self.toxicity_bias):
             nn.init.zeros_(module.weight)
@@ -74,6 +89,11 @@ class Network(nn.Module):
         """Mean of the last layer's tokens: [batch, width] float32."""
         states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
         return mean_of_tokens(states, mask)
+
+    def means(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+        """Mean over the tokens of each layer that is looked at, the last one last: [batch, width] float32 each."""
+        answer = self.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        return [mean_of_tokens(answer.hidden_states[layer].float(), mask) for layer in self.layers]
 
     def loss(self, batch: Batch, recipe: Recipe) -> Tensor:
         """The weighted sum of the heads' losses over the labels that are there, a row."""
@@ -85,7 +105,8 @@ class Network(nn.Module):
 
     def _pass(self, batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
         """The loss of one pass, and its sentiment logits with the target set's bias."""
-        features = self.dropout(self.pooled(batch.tokens, batch.mask))
+        means = self.means(batch.tokens, batch.mask)
+        features, everything = self.dropout(means[-1]), self.dropout(torch.cat(means, dim=1))
         plain = self.sentiment(features)
         total = nn.functional.cross_entropy(
             plain + self.sentiment_bias(batch.source),
@@ -101,7 +122,9 @@ class Network(nn.Module):
         side = _binary(toxicity.squeeze(-1), batch.toxicity, torch.ones_like(batch.toxicity))
         side = side + _binary(self.risk(features).squeeze(-1), batch.risk, batch.risk_weight)
         side = side + _binary(self.relevance(features).squeeze(-1), batch.relevance, batch.relevance_weight)
-        side = side + _binary(self.kinds(features), batch.kinds, torch.ones_like(batch.kinds))
+        side = side + _binary(self.kinds(everything), batch.kinds, torch.ones_like(batch.kinds))
+        if recipe.memory > 0.0:
+            total = total + recipe.memory * _forgotten(self.memory(everything), batch.remembered)
         return total + recipe.side * side, target
 
 
@@ -123,6 +146,12 @@ def _soft(logits: Tensor, taught: Tensor) -> Tensor:
     """Sum of cross-entropies against soft labels over the rows that have one."""
     there = ~torch.isnan(taught)
     return -(torch.where(there, taught, 0.0) * logits.float().log_softmax(1)).sum()
+
+
+def _forgotten(vectors: Tensor, remembered: Tensor) -> Tensor:
+    """Sum of one minus the cosine over the rows that have something to remember."""
+    there = ~torch.isnan(remembered[:, 0])
+    return (1 - nn.functional.cosine_similarity(vectors[there].float(), remembered[there])).sum()
 
 
 def _disagreement(one: Tensor, other: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the shipped weights come from: short runs, their average, one run more from the pretrained encoder, and their average.
+"""What the shipped weights come from: a first round of runs and their average, which then teaches a second round.
 
 `models/EXPERIMENTS.md` says what each setting gave; `models/make.py` runs them.
 """
@@ -41,3 +41,24 @@ CONTINUATIONS = (
 
 ANEW = Stage("anew", 27, [*_LONG, "--seed", "7", "--anew"])
 """From the pretrained encoder again, with the heads of that average: far enough from it that both together are better."""
+
+_TAUGHT = ["--broad-until", "0.92", "--teaching", "1.0", "--side-share", "0.27"]
+
+TAUGHT = Stage("taught", 84, [*_LONG, "--anew", *_TAUGHT, "--evaluations", "20", "--stop-at", "0.6", "--seed", "21"])
+"""From the pretrained encoder once more, with what the first round thinks of every text as soft labels beside the sets' own."""
+
+REMEMBERING = Stage(
+    "remembering",
+    26,
+    [
+        *("--broad-until", "0.85", "--teaching", "1.0", "--side-share", "0.3", "--evaluations", "6"),
+        *("--rate", "7.5e-5", "--embedding-rate", "6.3e-5", "--seed", "55"),
+    ],
+)
+"""On from there to the end of its rates, and the layers are to say again what the pretrained encoder said of a text's topic."""
+
+TAUGHT_TEXTS = 140_000
+"""How many texts beside the target set's get a soft label: nearly all."""
+
+SHARES = (1.0, 2.0)
+"""How much the end of that run counts in what ships, and the average of the first round."""

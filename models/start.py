@@ -123,12 +123,15 @@ def shipped_network(path: Path) -> Network:
     """
     weights = shipped_weights(path)
     network = Network(shipped_backbone(weights))
-    width = network.sentiment.in_features
     with torch.no_grad():
+        network.memory.weight.copy_(torch.from_numpy(weights["outputs.embedding.weight"].copy()))
+        network.memory.bias.copy_(torch.from_numpy(weights["outputs.embedding.bias"].copy()))
         for name in ("sentiment", "toxicity", "relevance", "risk", "kinds"):
             head: torch.nn.Linear = getattr(network, name)
-            # A fitted head looks at several layers, the last one last; training knows that one alone, and no kind called calm.
-            head.weight.copy_(torch.from_numpy(weights[f"outputs.{name}.weight"][: head.out_features, -width:].copy()))
+            # A fitted head looks at several layers, the last one last; most heads of training at that one alone, and none
+            # knows a kind called calm.
+            fitted = weights[f"outputs.{name}.weight"][: head.out_features, -head.in_features :]
+            head.weight.copy_(torch.from_numpy(fitted.copy()))
             bias = network.get_submodule(f"{name}_bias") if head.bias is None else head
             kept = torch.from_numpy(weights[f"outputs.{name}.bias"][: head.out_features])
             (bias.weight if head.bias is None else bias.bias).copy_(kept)

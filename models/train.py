@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from models.augmentation import disguise
 from models.backbone import cut_tokenizer, cut_vocabulary, hub_backbone, packed_backbone
-from models.batches import Batches, Teacher, encode, padded
+from models.batches import Batches, Memory, Teacher, encode, padded
 from models.data import SENTIMENTS, Example, Sampler, training, validation
 from models.evaluate import sentiment_figures
 from models.network import Network, Recipe
@@ -54,6 +54,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--drop", type=float, default=0.0, help="R-Drop's weight")
     parser.add_argument("--teacher", type=Path, help="soft sentiments that models/teacher.py wrote")
     parser.add_argument("--teaching", type=float, default=0.5, help="their weight")
+    parser.add_argument("--memory", type=Path, help="embeddings that models/memory.py wrote, not to be forgotten")
+    parser.add_argument("--remembering", type=float, default=1.0, help="their weight")
+    parser.add_argument(
+        "--stop-at", type=float, default=1.0, help="part of the run, and of its rates, after which to stop"
+    )
     parser.add_argument("--permissive", action="store_true", help="leave out the sets that are for research use only")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-4, help="learning rate of the top layer")
@@ -108,6 +113,19 @@ def read_teacher(path: Path) -> Teacher:
         return None if number is None else scores[number]
 
     return taught
+
+
+def read_memory(path: Path) -> Memory:
+    """Embeddings by text, from a file of `models/memory.py`."""
+    stored = np.load(path)
+    places = {digest: number for number, digest in enumerate(stored["digests"].tolist())}
+    vectors = stored["vectors"]
+
+    def remembered(text: str) -> Sequence[float] | None:
+        number = places.get(digest_of(text))
+        return None if number is None else vectors[number].astype(np.float32).tolist()  # type: ignore[no-any-return]
+
+    return remembered
 
 
 def digest_of(text: str) -> int:
@@ -196,7 +214,13 @@ def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     checked_ids = encode(tokenizer, [e.text for e in checked])
     teacher = read_teacher(chosen.teacher) if chosen.teacher else None
-    recipe = Recipe(chosen.smoothing, chosen.drop, chosen.teaching if teacher else 0.0)
+    memory = read_memory(chosen.memory) if chosen.memory else None
+    recipe = Recipe(
+        chosen.smoothing,
+        chosen.drop,
+        chosen.teaching if teacher else 0.0,
+        memory=chosen.remembering if memory else 0.0,
+    )
     network = beginning(chosen, rows, examples)
     network.train()
     steppers = optimizers(network, chosen)
@@ -212,12 +236,14 @@ def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic)
         random = np.random.default_rng([chosen.seed, steps])
         print(f"going on at step {steps}, minute {elapsed / 60:.1f}")
     sampler = Sampler(examples, random, chosen.broad_until, chosen.side_share, chosen.emphasis)
-    batches = Batches(examples, tokenizer, sampler, random, chosen.batch, disguise if chosen.augment else None, teacher)
+    written = disguise if chosen.augment else None
+    batches = Batches(examples, tokenizer, sampler, random, chosen.batch, written, teacher, memory)
     whole = chosen.minutes * 60
     began = clock() - elapsed
     network.train()
     losses: list[float] = []
-    while elapsed < whole:
+    end = whole * chosen.stop_at
+    while elapsed < end:
         for batch in batches.pool(elapsed / whole):
             for group in (g for stepper in steppers for g in stepper.param_groups):
                 group["lr"] = group["peak"] * schedule(elapsed / whole)
@@ -233,7 +259,7 @@ def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic)
             elapsed = clock() - began
         if steps % 160 == 0:
             print(f"step {steps}, minute {elapsed / 60:.1f}, loss {np.mean(losses[-160:]):.4f}", flush=True)
-        if elapsed / whole * chosen.evaluations >= evaluated + 1 or elapsed >= whole:
+        if elapsed / whole * chosen.evaluations >= evaluated + 1 or elapsed >= end:
             evaluated = int(elapsed / whole * chosen.evaluations)
             predicted = sentiment_scores(network, checked_ids).argmax(1).tolist()
             figures = sentiment_figures(checked, predicted)

@@ -121,6 +121,15 @@ def test_an_average_takes_in_only_what_helps(workshop: Workshop, tmp_path: Path)
     assert reached >= max(record["mean"] for record in log_of(workshop.work)) - 0.5
 
 
+def test_a_folder_of_export_stands_for_its_network_in_an_average(workshop: Workshop, tmp_path: Path) -> None:
+    moment = str(workshop.work / "evaluation-2.pt")
+    average.run(average.arguments([str(tmp_path), moment, str(workshop.folder), "--shares", "1", "3"]))
+    soup = saved_network(tmp_path)[0].state_dict()
+    parts = [average.state_of(workshop.work / "evaluation-2.pt"), average.state_of(workshop.folder)]
+    name = "backbone.encoder.layer.0.output.dense.weight"
+    assert np.allclose(soup[name], (parts[0][name] + 3 * parts[1][name]) / 4, atol=1e-6)
+
+
 def test_the_card_says_what_was_measured(workshop: Workshop) -> None:
     metrics = json.loads((workshop.folder / "metrics.json").read_text())
     card = (workshop.folder / "card.md").read_text()
@@ -159,3 +168,19 @@ def test_a_model_with_worse_figures_never_takes_the_shipped_ones_place() -> None
     )
     assert not replace
     assert "kinds" in reason
+
+
+def test_a_language_may_not_collapse_while_the_mean_gains() -> None:
+    shipped = {"sentiment_macro_f1": {"hi": 50.0, "mean": 67.0}}
+    assert make.better({"sentiment_macro_f1": {"hi": 47.0, "mean": 68.0}}, shipped)[0]
+    replace, reason = make.better({"sentiment_macro_f1": {"hi": 45.0, "mean": 69.0}}, shipped)
+    assert not replace
+    assert "in hi" in reason
+
+
+def test_a_folder_without_the_data_is_refused_before_anything_is_downloaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        make.arguments(["--data", str(tmp_path)])
+    assert "no .jsonl in sentiment, risk, streams" in capsys.readouterr().err
