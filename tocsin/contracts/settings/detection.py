@@ -157,7 +157,7 @@ class ColdSettings(Settings):
 class StorySettings(Settings):
     """How mentions are grouped: near copies of one text, and one story in other words."""
 
-    similarity: Annotated[float, Field(gt=0, le=1)] = 0.48
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.52
     """Cosine of a mention's embedding with a story's centre from which it joins. Higher: more and smaller stories. It belongs to
     the network that ships; `make bench-stories` measures it."""
     copy_resemblance: Annotated[float, Field(gt=0, le=1)] = 0.6
