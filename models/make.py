@@ -135,7 +135,8 @@ def averaged(chosen: argparse.Namespace, name: str, checkpoints: Sequence[Path])
 
 def ends(folder: Path) -> list[Path]:
     """The last two moments of a run."""
-    return sorted(folder.glob("evaluation-*.pt"))[-2:]
+    # By number: in the order of letters the tenth would come before the second.
+    return sorted(folder.glob("evaluation-*.pt"), key=lambda path: int(path.stem.rpartition("-")[2]))[-2:]
 
 
 def last_moment(run_folder: Path) -> dict[str, float]:

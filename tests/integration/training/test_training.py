@@ -170,6 +170,12 @@ def test_a_model_with_worse_figures_never_takes_the_shipped_ones_place() -> None
     assert "kinds" in reason
 
 
+def test_the_last_two_moments_of_a_run_are_the_last_where_it_has_more_than_nine(tmp_path: Path) -> None:
+    for number in range(1, 13):
+        (tmp_path / f"evaluation-{number}.pt").touch()
+    assert [path.name for path in make.ends(tmp_path)] == ["evaluation-11.pt", "evaluation-12.pt"]
+
+
 def test_a_language_may_not_collapse_while_the_mean_gains() -> None:
     shipped = {"sentiment_macro_f1": {"hi": 50.0, "mean": 67.0}}
     assert make.better({"sentiment_macro_f1": {"hi": 47.0, "mean": 68.0}}, shipped)[0]
