@@ -58,7 +58,7 @@ REMEMBERING = Stage(
 """On from there to the end of its rates, and the layers are to say again what the pretrained encoder said of a text's topic."""
 
 TAUGHT_TEXTS = 140_000
-"""How many texts beside the target set's get a soft label: nearly all."""
+"""How many texts beside the target set's get a soft label at most, the same number of each language that has so many."""
 
 SHARES = (1.0, 2.0)
 """How much the end of that run counts in what ships, and the average of the first round."""
