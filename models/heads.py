@@ -27,7 +27,7 @@ from transformers import BertModel
 
 from models.batches import encode, padded
 from models.data import Example
-from models.network import looked_at, mean_of_tokens
+from models.network import fastest_precision, looked_at, mean_of_tokens
 from models.prototypes import KINDS, Prototype
 from models.sets import TOXICITY_SETS
 from models.wide import balanced, own_bias
@@ -58,7 +58,7 @@ def layer_means(
     for start in range(0, len(order), 64):
         rows = order[start : start + 64]
         tokens, mask = padded([ids[n] for n in rows])
-        with torch.autocast("cpu", torch.bfloat16):
+        with fastest_precision():
             answer = backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
         for layer in layers:
             means[layer][rows] = mean_of_tokens(answer.hidden_states[layer].float(), mask).numpy()

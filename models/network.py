@@ -128,6 +128,15 @@ class Network(nn.Module):
         return total + recipe.side * side, target
 
 
+def fastest_precision() -> torch.autocast:
+    """Context in which the encoder runs in bfloat16 where the processor multiplies it itself, and in float32 elsewhere.
+
+    Emulated, on a processor with AVX2 alone, bfloat16 takes seventeen times as long as float32.
+    """
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast("cpu", torch.bfloat16, enabled=native)
+
+
 def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
     """Mean over the tokens that are no padding: [batch, tokens, width] and [batch, tokens] → [batch, width]."""
     weights = mask.unsqueeze(-1).to(states.dtype)
