@@ -19,8 +19,8 @@ from tokenizers import Tokenizer
 from models.backbone import hub_backbone, packed_backbone
 from models.data import training
 from models.heads import layer_means
+from models.readings import digest_of
 from models.sets import TARGET
-from models.train import digest_of
 
 ASKED = (TARGET, "prototypes")
 """Whose texts it is asked about: those that a training sees most often, and those that the kinds are made from."""

@@ -25,9 +25,10 @@ from models.batches import encode
 from models.calibration import raw_outputs
 from models.data import Example, training, validation
 from models.evaluate import sentiment_figures
+from models.readings import digest_of
 from models.sets import LINEAR_SETS, TARGET
 from models.start import saved_network
-from models.train import digest_of, sentiment_scores
+from models.train import sentiment_scores
 
 Scores = NDArray[np.float64]
 

@@ -7,7 +7,6 @@ shorter training and never an unfinished one. Every evaluation writes a checkpoi
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -26,11 +25,15 @@ from models.backbone import cut_tokenizer, cut_vocabulary, hub_backbone, packed_
 from models.batches import Batches, Memory, Teacher, encode, padded
 from models.data import SENTIMENTS, Example, Sampler, training, validation
 from models.evaluate import sentiment_figures
-from models.network import Network, Recipe
+from models.network import Network, Recipe, fastest_precision
+from models.readings import digest_of, soft_readings, together
 from models.sets import SET_NAMES, TARGET
 from models.start import kept_rows, put_back, saved_network, set_biases, shipped_network
 
 VOCABULARY_SIZE = 58_000
+
+READ_MORE_OFTEN = 3.0
+"""How much more often a text of another set than the target's is drawn if it has a second reading (`models/readings.py`)."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -115,6 +118,13 @@ def read_teacher(path: Path) -> Teacher:
     return taught
 
 
+def read_more_often(examples: list[Example], readings: Teacher) -> None:
+    """Draw texts of other sets than the target's more often if somebody has read them: their own labels say less."""
+    for example in examples:
+        if example.source != TARGET and readings(example.text) is not None:
+            example.share *= READ_MORE_OFTEN
+
+
 def read_memory(path: Path) -> Memory:
     """Embeddings by text, from a file of `models/memory.py`."""
     stored = np.load(path)
@@ -126,11 +136,6 @@ def read_memory(path: Path) -> Memory:
         return None if number is None else vectors[number].astype(np.float32).tolist()  # type: ignore[no-any-return]
 
     return remembered
-
-
-def digest_of(text: str) -> int:
-    """A text's name in a teacher's file."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def beginning(chosen: argparse.Namespace, rows: Sequence[int], examples: list[Example]) -> Network:
@@ -195,7 +200,7 @@ def sentiment_scores(network: Network, ids: list[list[int]]) -> np.ndarray[Any, 
     bias = network.sentiment_bias.weight[SET_NAMES.index(TARGET)]
     for start in range(0, len(order), 64):
         numbers = order[start : start + 64]
-        with torch.autocast("cpu", torch.bfloat16):
+        with fastest_precision():
             pooled = network.pooled(*padded([ids[n] for n in numbers]))
         scores[numbers] = (network.sentiment(pooled) + bias).float().numpy()
     network.train()
@@ -213,12 +218,14 @@ def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic)
     rows = prepare_tokenizer(chosen, work, examples)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     checked_ids = encode(tokenizer, [e.text for e in checked])
-    teacher = read_teacher(chosen.teacher) if chosen.teacher else None
+    readings = soft_readings({e.text: e.sentiment for e in examples if e.source == TARGET and e.sentiment is not None})
+    read_more_often(examples, readings)
+    teacher = together(read_teacher(chosen.teacher) if chosen.teacher else None, readings)
     memory = read_memory(chosen.memory) if chosen.memory else None
     recipe = Recipe(
         chosen.smoothing,
         chosen.drop,
-        chosen.teaching if teacher else 0.0,
+        chosen.teaching,
         memory=chosen.remembering if memory else 0.0,
     )
     network = beginning(chosen, rows, examples)
@@ -247,7 +254,7 @@ def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic)
         for batch in batches.pool(elapsed / whole):
             for group in (g for stepper in steppers for g in stepper.param_groups):
                 group["lr"] = group["peak"] * schedule(elapsed / whole)
-            with torch.autocast("cpu", torch.bfloat16):
+            with fastest_precision():
                 loss = network.loss(batch, recipe)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(dense, 1.0)
