@@ -12,6 +12,7 @@ from torch import Tensor
 from models.data import Example, Sampler
 from models.network import Batch
 from models.prototypes import KINDS
+from models.readings import Teacher
 from models.sets import SET_NAMES, judged_as
 
 MAXIMUM_LENGTH = 96
@@ -20,9 +21,6 @@ MAXIMUM_LENGTH = 96
 PAD = 1
 POOL = 16
 """Batches that are drawn together, so that texts of like length share one."""
-
-Teacher = Callable[[str], Sequence[float] | None]
-"""A text's soft sentiment (negative, neutral, positive), where it has one."""
 
 Memory = Callable[[str], Sequence[float] | None]
 """What the pretrained encoder made of a text, where it was asked."""

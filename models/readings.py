@@ -20,7 +20,7 @@ LETTERS = "NnupPm"
 _BEFOREHAND = 20.0
 """How many texts of a language it takes until its own annotators say as much as those of all languages together."""
 
-Soft = Callable[[str], Sequence[float] | None]
+Teacher = Callable[[str], Sequence[float] | None]
 """A text's soft sentiment (negative, neutral, positive), where it has one."""
 
 
@@ -63,7 +63,7 @@ def meanings(
     return meaning
 
 
-def soft_readings(judged: Mapping[str, int], letters: Mapping[int, tuple[str, str]] | None = None) -> Soft:
+def soft_readings(judged: Mapping[str, int], letters: Mapping[int, tuple[str, str]] | None = None) -> Teacher:
     """Soft sentiments of all texts that were read; `judged` is the target set's text → sentiment."""
     known = read_letters() if letters is None else letters
     meaning = meanings(known, {digest_of(text): sentiment for text, sentiment in judged.items()})
@@ -76,7 +76,7 @@ def soft_readings(judged: Mapping[str, int], letters: Mapping[int, tuple[str, st
     return soft
 
 
-def together(first: Soft | None, second: Soft | None) -> Soft | None:
+def together(first: Teacher | None, second: Teacher | None) -> Teacher | None:
     """The mean of two opinions where a text has both, else the one that it has."""
     if first is None or second is None:
         return first or second

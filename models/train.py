@@ -22,11 +22,11 @@ from tokenizers import Tokenizer
 
 from models.augmentation import disguise
 from models.backbone import cut_tokenizer, cut_vocabulary, hub_backbone, packed_backbone
-from models.batches import Batches, Memory, Teacher, encode, padded
+from models.batches import Batches, Memory, encode, padded
 from models.data import SENTIMENTS, Example, Sampler, training, validation
 from models.evaluate import sentiment_figures
 from models.network import Network, Recipe, fastest_precision
-from models.readings import digest_of, soft_readings, together
+from models.readings import Teacher, digest_of, soft_readings, together
 from models.sets import SET_NAMES, TARGET
 from models.start import kept_rows, put_back, saved_network, set_biases, shipped_network
 
@@ -56,7 +56,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--augment", action="store_true", help="write texts in other ways (models/augmentation.py)")
     parser.add_argument("--drop", type=float, default=0.0, help="R-Drop's weight")
     parser.add_argument("--teacher", type=Path, help="soft sentiments that models/teacher.py wrote")
-    parser.add_argument("--teaching", type=float, default=0.5, help="their weight")
+    parser.add_argument("--teaching", type=float, default=0.5, help="their weight, and that of second readings")
     parser.add_argument("--memory", type=Path, help="embeddings that models/memory.py wrote, not to be forgotten")
     parser.add_argument("--remembering", type=float, default=1.0, help="their weight")
     parser.add_argument(
