@@ -24,13 +24,16 @@ from models.batches import MAXIMUM_LENGTH, PAD
 from models.calibration import calibrate
 from models.data import SENTIMENTS, review_bombing, training, validation
 from models.exported import OUTPUTS, ExportedNetwork
-from models.fitting import Trained, fit_heads
+from models.fitting import Trained, fit_heads, texts_of_all_languages
 from models.heads import Linear
 from models.prototypes import KINDS
+from models.smoothing import Smoothing, smoothing_of
 from models.start import saved_network
 from models.wide import fit_wide
 
 NAME = "tocsin-e5"
+SMOOTHING_TEXTS = 240
+"""Whose largest values say how much each channel is to be smoothed; the same languages each."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -59,10 +62,15 @@ def load(chosen: argparse.Namespace) -> Trained:
 
 
 def write_graph(
-    trained: Trained, heads: dict[str, Linear], table: NDArray[np.float32], work: Path, target: Path
+    trained: Trained,
+    heads: dict[str, Linear],
+    table: NDArray[np.float32],
+    smoothing: Sequence[Smoothing],
+    work: Path,
+    target: Path,
 ) -> None:
     """Export, fold constants, and quantise the matrix products of the encoder to int8; the heads stay float32."""
-    module = ExportedNetwork(trained.network.backbone, heads, PAD, table).eval()
+    module = ExportedNetwork(trained.network.backbone, heads, PAD, table, smoothing).eval()
     tokens = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, PAD, PAD]])
     plain = work / "model-float32.onnx"
     torch.onnx.export(
@@ -91,7 +99,9 @@ def _head_nodes(path: Path) -> list[str]:
     import onnx
 
     graph = onnx.load(str(path), load_external_data=False).graph
-    return [node.name for node in graph.node if any(name.startswith("outputs.") for name in node.input)]
+    names = [node.name for node in graph.node if any(name.startswith("outputs.") for name in node.input)]
+    # The quantiser makes a MatMul and an Add of a Gemm first, and gives the former a new name.
+    return [*names, *(f"{name}_MatMul" for name in names)]
 
 
 def run(chosen: argparse.Namespace) -> None:
@@ -104,7 +114,9 @@ def run(chosen: argparse.Namespace) -> None:
     heads, findings = fit_heads(trained, examples, review_bombing(chosen.data), chosen.texts)
     (chosen.work_folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n", encoding="utf-8")
     table = fit_wide(trained.tokenizer, examples)
-    write_graph(trained, heads, table, chosen.work_folder, folder / "model.onnx")
+    looked_through = texts_of_all_languages(examples, SMOOTHING_TEXTS, np.random.default_rng(0))
+    smoothing = smoothing_of(trained.network.backbone, trained.tokenizer, looked_through)
+    write_graph(trained, heads, table, smoothing, chosen.work_folder, folder / "model.onnx")
     shutil.copyfile(chosen.work_folder / "tokenizer.json", folder / "tokenizer.json")
     digest = hashlib.sha256((folder / "model.onnx").read_bytes() + (folder / "tokenizer.json").read_bytes())
     calibration = calibrate(folder, examples, checked, chosen.threads)

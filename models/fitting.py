@@ -56,7 +56,7 @@ def fit_heads(
     random = np.random.default_rng(0)
     network, tokenizer = trained.network, trained.tokenizer
     sentences = prototypes()
-    general = _texts_of_all_languages(examples, texts, random)
+    general = texts_of_all_languages(examples, texts, random)
     features = features_of(network.backbone, tokenizer, general)
     depth = trained.pretrained.config.num_hidden_layers
     wanted = layer_means(trained.pretrained, tokenizer, [f"query: {text}" for text in general], (depth,))[depth]
@@ -95,7 +95,8 @@ def fit_heads(
     }, findings
 
 
-def _texts_of_all_languages(examples: list[Example], count: int, random: np.random.Generator) -> list[str]:
+def texts_of_all_languages(examples: list[Example], count: int, random: np.random.Generator) -> list[str]:
+    """About `count` of the examples' texts, as many of each language that has so many."""
     by_language: dict[str, list[str]] = {}
     for example in examples:
         by_language.setdefault(example.language, []).append(example.text)

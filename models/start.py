@@ -23,6 +23,7 @@ from models.backbone import SPECIAL_PIECES, encoder_config
 from models.data import SENTIMENTS, Example
 from models.network import Network
 from models.sets import SET_NAMES, TARGET
+from models.smoothing import Smoothing
 
 HEAD_WIDTH = 32
 """Of each attention head in e5-small; neither a graph nor a checkpoint says it."""
@@ -70,7 +71,16 @@ def shipped_weights(path: Path) -> Weights:
             weights[name.removesuffix("_Transposed")] = value.T.astype(np.float32)
         elif name.startswith("joined."):
             weights[f"layers.{name.split('.')[1]}.joined.bias"] = value
+    for layer, smoothing in enumerate(shipped_smoothing(weights)):
+        weights[f"layers.{layer}.intermediate.dense.weight"] *= smoothing.inner
+        weights[f"layers.{layer}.output.dense.weight"] *= smoothing.outer
     return weights
+
+
+def shipped_smoothing(weights: Weights) -> list[Smoothing]:
+    """What a shipped graph's feed-forward inputs are multiplied by, a layer; none for a graph that was written without it."""
+    layers = sum(name.startswith("smoothed.") and name.endswith(".inner") for name in weights)
+    return [Smoothing(*(weights[f"smoothed.{n}.{part}"] for part in ("inner", "outer"))) for n in range(layers)]
 
 
 def _product(stored: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:

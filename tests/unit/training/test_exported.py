@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pytest
+from numpy.typing import NDArray
 
 from tests.requirements import require_training
 
@@ -13,7 +17,7 @@ require_training()
 
 import onnx
 import torch
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertModel
 
 from models.backbone import encoder_config
@@ -23,16 +27,40 @@ from models.exported import OUTPUTS, ExportedNetwork
 from models.fitting import Trained
 from models.heads import Linear, looked_at
 from models.network import Network
+from models.smoothing import Smoothing, factors, smoothing_of
+from models.start import shipped_smoothing, shipped_weights
 from models.wide import BUCKETS, COLUMNS
 
-LAYERS, WIDTH = 4, 64
+LAYERS, WIDTH, INNER = 4, 64, 128
 SIZES = {"sentiment": 3, "risk": 1, "kinds": 13, "toxicity": 1, "relevance": 1, "embedding": WIDTH}
+TOKENS = np.array([[0, 9, 11, 17, 30, 2], [0, 23, 2, PAD, PAD, PAD], [0, 2, PAD, PAD, PAD, PAD]])
 
 
-def test_the_graph_answers_as_the_network_with_attention_as_one_operation_a_layer(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Exporter:
+    """A small network with random heads and table, and what is needed to export it."""
+
+    network: Network
+    heads: dict[str, Linear]
+    table: NDArray[np.float32]
+
+    def write(self, folder: Path, smoothing: Sequence[Smoothing] = ()) -> Path:
+        trained = Trained(self.network, self.network.backbone, Tokenizer(models.Unigram()))
+        folder.mkdir(exist_ok=True)
+        write_graph(trained, self.heads, self.table, smoothing, folder, folder / "model.onnx")
+        return folder / "model.onnx"
+
+    def answers(self) -> dict[str, NDArray[np.float32]]:
+        """What the network says before anything is int8."""
+        told = ExportedNetwork(self.network.backbone, self.heads, PAD, self.table).eval()(torch.from_numpy(TOKENS))
+        return dict(zip(OUTPUTS, (each.detach().numpy() for each in told), strict=True))
+
+
+@pytest.fixture
+def exporter() -> Exporter:
     torch.manual_seed(1)
     config = encoder_config(
-        vocab_size=50, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=2, intermediate_size=128
+        vocab_size=50, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=2, intermediate_size=INNER
     )
     network = Network(BertModel(config, add_pooling_layer=False)).eval()
     chance = np.random.default_rng(1)
@@ -41,14 +69,91 @@ def test_the_graph_answers_as_the_network_with_attention_as_one_operation_a_laye
         seen = WIDTH if name in {"sentiment", "relevance"} else WIDTH * len(looked_at(LAYERS))
         weights, bias = chance.normal(size=(size, seen)), chance.normal(size=size)
         heads[name] = Linear(weights.astype(np.float32), bias.astype(np.float32))
-    table = chance.normal(size=(BUCKETS, len(COLUMNS))).astype(np.float32)
-    trained = Trained(network, network.backbone, Tokenizer(models.Unigram()))
-    write_graph(trained, heads, table, tmp_path, tmp_path / "model.onnx")
+    return Exporter(network, heads, chance.normal(size=(BUCKETS, len(COLUMNS))).astype(np.float32))
 
-    tokens = np.array([[0, 9, 11, 17, 30, 2], [0, 23, 2, PAD, PAD, PAD], [0, 2, PAD, PAD, PAD, PAD]])
-    told = ExportedNetwork(network.backbone, heads, PAD, table).eval()(torch.from_numpy(tokens))
-    session = onnxruntime.InferenceSession(str(tmp_path / "model-float32.onnx"), providers=["CPUExecutionProvider"])
-    for name, ours, theirs in zip(OUTPUTS, told, session.run(list(OUTPUTS), {"tokens": tokens}), strict=True):
-        np.testing.assert_allclose(theirs, ours.detach().numpy(), rtol=1e-3, atol=1e-3, err_msg=name)
-    graph = onnx.load(str(tmp_path / "model.onnx")).graph
-    assert sum(node.op_type == "MultiHeadAttention" for node in graph.node) == LAYERS
+
+def answers_of(graph: Path) -> dict[str, NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    return dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"tokens": TOKENS}), strict=True))
+
+
+def smoothing_by_chance() -> list[Smoothing]:
+    chance = np.random.default_rng(2)
+    return [Smoothing(*(chance.uniform(0.1, 1, n).astype(np.float32) for n in (WIDTH, INNER))) for _ in range(LAYERS)]
+
+
+def test_the_graph_answers_as_the_network_with_attention_as_one_operation_a_layer(
+    exporter: Exporter, tmp_path: Path
+) -> None:
+    path = exporter.write(tmp_path)
+    told = answers_of(tmp_path / "model-float32.onnx")
+    for name, ours in exporter.answers().items():
+        np.testing.assert_allclose(told[name], ours, rtol=1e-3, atol=1e-3, err_msg=name)
+    assert sum(node.op_type == "MultiHeadAttention" for node in onnx.load(str(path)).graph.node) == LAYERS
+
+
+def test_smoothing_changes_no_answer_before_int8(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.write(tmp_path, smoothing_by_chance())
+    told = answers_of(tmp_path / "model-float32.onnx")
+    for name, ours in exporter.answers().items():
+        np.testing.assert_allclose(told[name], ours, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+def test_the_encoders_products_become_int8_and_the_heads_stay_float32(exporter: Exporter, tmp_path: Path) -> None:
+    graph = onnx.load(str(exporter.write(tmp_path))).graph
+    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    assert len(products) == 4 * LAYERS
+    assert not [name for node in products for name in node.input if name.startswith("outputs.")]
+
+
+def test_a_graph_is_read_back_with_its_smoothing_taken_out(exporter: Exporter, tmp_path: Path) -> None:
+    smoothing = smoothing_by_chance()
+    weights = shipped_weights(exporter.write(tmp_path, smoothing))
+    for ours, kept in zip(smoothing, shipped_smoothing(weights), strict=True):
+        np.testing.assert_array_equal(kept.inner, ours.inner)
+        np.testing.assert_array_equal(kept.outer, ours.outer)
+    for number, layer in enumerate(exporter.network.backbone.encoder.layer):
+        for name, product in (("intermediate", layer.intermediate), ("output", layer.output)):
+            wanted = product.dense.weight.detach().numpy()
+            # A smoothed weight is up to ten times as large, and so is its scale.
+            step = np.abs(wanted).max() / 127 / 0.1
+            np.testing.assert_allclose(weights[f"layers.{number}.{name}.dense.weight"], wanted, atol=step)
+    np.testing.assert_array_equal(weights["outputs.risk.weight"], exporter.heads["risk"].weights)
+
+
+def test_a_channel_that_is_blown_up_costs_the_others_less_with_smoothing(exporter: Exporter, tmp_path: Path) -> None:
+    layers = exporter.network.backbone.encoder.layer
+    with torch.no_grad():
+        for layer in layers:
+            layer.intermediate.dense.bias[5] = 60.0
+            layer.output.dense.weight[:, 5] /= 60.0
+    largest = np.ones(INNER, np.float32)
+    largest[5] = 60.0
+    smoothing = [
+        Smoothing(np.ones(WIDTH, np.float32), factors(largest, layer.output.dense.weight.detach().numpy()))
+        for layer in layers
+    ]
+    wanted = exporter.answers()["embedding"]
+    plain, smoothed = (
+        np.abs(answers_of(exporter.write(tmp_path / name, each))["embedding"] - wanted).mean()
+        for name, each in (("plain", []), ("smoothed", smoothing))
+    )
+    assert smoothed < plain / 2
+
+
+def test_only_channels_far_above_the_others_are_smoothed() -> None:
+    largest = np.array([1.0, 1.2, 0.8, 60.0], np.float32)
+    found = factors(largest, np.ones((3, 4), np.float32))
+    assert found[:3].tolist() == [1.0, 1.0, 1.0]
+    assert 0.02 < found[3] < 0.1
+
+
+def test_the_largest_values_are_looked_for_in_what_goes_into_the_products(exporter: Exporter) -> None:
+    backbone = exporter.network.backbone
+    with torch.no_grad():
+        backbone.encoder.layer[2].attention.output.LayerNorm.bias[7] = 90.0
+    vocabulary = [(piece, -1.0) for piece in ("<s>", "<pad>", "</s>", "<unk>", "▁a", "▁b")]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    found = smoothing_of(backbone, tokenizer, ["a b", "b"])
+    assert [bool(each.inner[7] < 0.2) for each in found[:3]] == [False, False, True]
