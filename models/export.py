@@ -25,7 +25,7 @@ from models.calibration import calibrate
 from models.data import SENTIMENTS, review_bombing, training, validation
 from models.exported import OUTPUTS, ExportedNetwork
 from models.fitting import Trained, fit_heads, texts_of_all_languages
-from models.heads import Linear
+from models.hidden import Head
 from models.prototypes import KINDS
 from models.smoothing import Smoothing, smoothing_of
 from models.start import saved_network
@@ -63,7 +63,7 @@ def load(chosen: argparse.Namespace) -> Trained:
 
 def write_graph(
     trained: Trained,
-    heads: dict[str, Linear],
+    heads: dict[str, Head],
     table: NDArray[np.float32],
     smoothing: Sequence[Smoothing],
     work: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import BertModel
 
-from models.heads import Linear
+from models.hidden import Head, Hidden, Linear
 from models.network import looked_at
 from models.smoothing import Smoothing
 from models.wide import BUCKETS, COLUMNS, FACTOR, SALTS, WEIGHTS
@@ -39,7 +40,7 @@ class ExportedNetwork(nn.Module):
     def __init__(
         self,
         backbone: BertModel,
-        heads: dict[str, Linear],
+        heads: dict[str, Head],
         pad: int,
         wide: NDArray[np.float32] | None = None,
         smoothing: Sequence[Smoothing] = (),
@@ -62,7 +63,7 @@ class ExportedNetwork(nn.Module):
         self.register_buffer("positions", backbone.embeddings.position_embeddings.weight.detach()[:LONGEST] + kinds)
         evidence = np.zeros((BUCKETS, len(COLUMNS)), np.float32) if wide is None else wide
         self.register_buffer("wide", torch.from_numpy(WEIGHTS * evidence))
-        self.outputs = nn.ModuleDict({name: _module(head) for name, head in heads.items()})
+        self.outputs = nn.ModuleDict({name: _head(head) for name, head in heads.items()})
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Sentiment [batch, 3], risk [batch], kinds [batch, 12], toxicity [batch], relevance [batch], embedding."""
@@ -169,6 +170,12 @@ def _joined(attention: Any) -> nn.Linear:
     weights = torch.cat([part.weight * (scale if part is attention.query else 1.0) for part in parts])
     bias = torch.cat([part.bias * (scale if part is attention.query else 1.0) for part in parts])
     return _module(Linear(weights.detach().numpy(), bias.detach().numpy()))
+
+
+def _head(head: Head) -> nn.Module:
+    if isinstance(head, Hidden):
+        return nn.Sequential(OrderedDict(inner=_module(head.inner), cut=nn.ReLU(), outer=_module(head.outer)))
+    return _module(head)
 
 
 def _module(head: Linear) -> nn.Linear:

@@ -15,7 +15,6 @@ from transformers import BertModel
 
 from models.data import Example
 from models.heads import (
-    Linear,
     features_of,
     fit_embedding,
     fit_kinds,
@@ -24,9 +23,9 @@ from models.heads import (
     kinds_left_out,
     layer_means,
     risk_rows,
-    sharpened,
     toxicity_rows,
 )
+from models.hidden import Head, Hidden, Linear
 from models.network import Network
 from models.prototypes import prototypes
 from models.sets import SET_NAMES, TARGET
@@ -46,9 +45,7 @@ class Trained:
     tokenizer: Tokenizer
 
 
-def fit_heads(
-    trained: Trained, examples: list[Example], games: Games, texts: int
-) -> tuple[dict[str, Linear], Findings]:
+def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: int) -> tuple[dict[str, Head], Findings]:
     """Every head of the exported network: some from training, some fitted here (see `models/heads.py`).
 
     Also what only this moment can measure: kinds on scenes left out, and each bombed game by a head that never saw it.
@@ -71,7 +68,7 @@ def fit_heads(
     calm = labelled[[n for n, row in enumerate(rows) if row.source == TARGET]]
     played = {game: inputs([row.text for row in reviews]) for game, reviews in games.items()}
 
-    def risk_of(chosen: Sequence[str]) -> Linear:
+    def risk_of(chosen: Sequence[str]) -> Hidden:
         reviews = [row for game in chosen for row in games[game]]
         known = np.concatenate([labelled, *(played[game] for game in chosen)])
         return fit_risk(known, [*rows, *reviews], own, sentences)
@@ -79,13 +76,13 @@ def fit_heads(
     crossed = {}
     for game, reviews in games.items():
         head = risk_of([other for other in games if other != game])
-        scores = (played[game] @ head.weights.T + head.bias)[:, 0]
+        scores = head(played[game])[:, 0]
         crossed[game] = round(float(roc_auc_score([row.risk for row in reviews], scores)), 3)
     toxic = toxicity_rows(examples, random)
     findings = {"review_bombing_by_a_head_that_saw_the_other_game": crossed, **kinds_left_out(own, sentences, calm)}
     return {
         "embedding": embedding,
-        "kinds": sharpened(fit_kinds(own, sentences, calm), findings["sharpness"]),
+        "kinds": fit_kinds(own, sentences, calm).times(findings["sharpness"]),
         "risk": risk_of(list(games)),
         "sentiment": Linear(
             _array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)]

@@ -4,22 +4,22 @@ The features are the means of several layers over the tokens: the last layer has
 before remember.
 
 - `embedding`: a ridge regression from them to the pretrained encoder's own sentence embedding, centred.
-- `kinds`: a logistic regression on `prototypes.tsv` over the twelve kinds and calm, one of which it is.
-- `risk`: one on the same sentences, the sets with complaints and the reviews of bombed games.
+- `kinds`: small networks with one hidden layer (`hidden.py`) on `prototypes.tsv` over the twelve kinds and calm, one of which it is.
+- `risk`: such networks on the same sentences, the sets with complaints and the reviews of bombed games. What
+  makes a tweet a risk (a complaint) makes none of a bad review, and no single direction says both.
 - `toxicity`: one on its own sets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from tokenizers import Tokenizer
@@ -27,6 +27,7 @@ from transformers import BertModel
 
 from models.batches import encode, padded
 from models.data import Example
+from models.hidden import Hidden, Linear, fit_binary, fit_classes
 from models.network import fastest_precision, looked_at, mean_of_tokens
 from models.prototypes import KINDS, Prototype
 from models.sets import TOXICITY_SETS
@@ -36,14 +37,6 @@ _OWN_BIAS = 10.0
 """Value of a set's indicator: large, so that its bias is hardly regularised."""
 
 Matrix = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Linear:
-    """A fitted head: weights [outputs, inputs] and bias [outputs]."""
-
-    weights: Matrix
-    bias: Matrix
 
 
 @torch.inference_mode()
@@ -85,9 +78,7 @@ def fit_embedding(features: Matrix, wanted: Matrix, penalty: float = 1e-6) -> Li
     return Linear(weights, (-weights @ mean).astype(np.float32))
 
 
-def fit_kinds(
-    features: Matrix, sentences: Sequence[Prototype], calm: Matrix | None = None, strength: float = 0.005
-) -> Linear:
+def fit_kinds(features: Matrix, sentences: Sequence[Prototype], calm: Matrix | None = None) -> Hidden:
     """Log-probabilities but for a constant: of each kind, and last of calm, calm scenes on a kind's topic included.
 
     `calm` are features of posts as they come, of which nearly none is a risk: without them, whatever is unlike the scenes would be
@@ -97,13 +88,7 @@ def fit_kinds(
     if calm is not None:
         features = np.concatenate([features, calm])
         labels = np.concatenate([labels, np.full(len(calm), len(KINDS))])
-    return _logistic(features, labels, np.ones(len(labels)), strength)
-
-
-def kinds_told(head: Linear, features: Matrix) -> Matrix:
-    """Probability of each kind, [texts, kinds]."""
-    told: Matrix = softmax(features @ head.weights.T + head.bias, axis=1)[:, : len(KINDS)]
-    return told
+    return fit_classes(features, labels, len(KINDS) + 1)
 
 
 def risk_rows(examples: Sequence[Example], per_set: int, random: np.random.Generator) -> list[Example]:
@@ -150,7 +135,7 @@ def kinds_left_out(features: Matrix, sentences: Sequence[Prototype], calm: Matri
     for fold in range(4):
         out = folds == fold
         head = fit_kinds(features[~out], [s for s, o in zip(sentences, out, strict=True) if not o], calm)
-        logits[out] = features[out] @ head.weights.T + head.bias
+        logits[out] = head(features[out])
     risky = labels < len(KINDS)
     told = logits[risky, : len(KINDS)].argmax(1)
 
@@ -164,9 +149,8 @@ def kinds_left_out(features: Matrix, sentences: Sequence[Prototype], calm: Matri
     }
 
 
-def sharpened(head: Linear, sharpness: float) -> Linear:
-    """The head with its log-probabilities multiplied."""
-    return Linear(head.weights * np.float32(sharpness), head.bias * np.float32(sharpness))
+REVIEW_WEIGHT = 3.0
+"""How much a game's review weighs beside a labelled row: there are a few hundred, and two games only."""
 
 
 def fit_risk(
@@ -174,16 +158,15 @@ def fit_risk(
     rows: Sequence[Example],
     prototype_features: Matrix,
     sentences: Sequence[Prototype],
-    strength: float = 0.003,
-) -> Linear:
-    """Logistic regression on labelled rows and prototypes; the prototypes weigh as much as all the rows together."""
-    weights = np.array([r.risk_weight for r in rows])
+) -> Hidden:
+    """Small networks on labelled rows and prototypes; the prototypes weigh as much as all the rows together."""
+    weights = np.array([r.risk_weight * (REVIEW_WEIGHT if r.source == "review_bombing" else 1.0) for r in rows])
     own = np.full(len(sentences), weights.sum() / len(sentences))
     labels = np.array([float(r.risk or 0.0) for r in rows] + [float(s.risky) for s in sentences])
     together = np.concatenate([weights, own])
     for side in (0.0, 1.0):
         together[labels == side] *= 0.5 * len(labels) / together[labels == side].sum()
-    return _logistic(np.concatenate([features, prototype_features]), labels, together, strength)
+    return fit_binary(np.concatenate([features, prototype_features]), labels, together)
 
 
 def fit_toxicity(features: Matrix, rows: Sequence[Example], strength: float = 0.0005) -> Linear:

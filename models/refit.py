@@ -21,10 +21,9 @@ from tokenizers import Tokenizer
 from models.calibration import calibrate
 from models.data import training, validation
 from models.export import NAME, write_graph
-from models.exported import OUTPUTS
 from models.fitting import Trained
-from models.heads import Linear, features_of, fit_toxicity, toxicity_rows
-from models.start import shipped_network, shipped_smoothing, shipped_weights
+from models.heads import features_of, fit_toxicity, toxicity_rows
+from models.start import shipped_heads, shipped_network, shipped_smoothing, shipped_weights
 from models.wide import WEIGHTS
 from models.wide import fit_toxicity as fit_toxicity_table
 from services.classify.classifiers.folder import revision_of
@@ -51,7 +50,7 @@ def run(chosen: argparse.Namespace) -> None:
     weights, network = shipped_weights(chosen.start / "model.onnx"), shipped_network(chosen.start / "model.onnx")
     tokenizer = Tokenizer.from_file(str(chosen.start / "tokenizer.json"))
     tokenizer.no_padding()
-    heads = {name: Linear(weights[f"outputs.{name}.weight"], weights[f"outputs.{name}.bias"]) for name in OUTPUTS}
+    heads = shipped_heads(weights)
     examples = training(chosen.data)
     rows = toxicity_rows(examples, np.random.default_rng(0))
     heads["toxicity"] = fit_toxicity(features_of(network.backbone, tokenizer, [row.text for row in rows]), rows)

@@ -21,6 +21,8 @@ from transformers import BertModel
 
 from models.backbone import SPECIAL_PIECES, encoder_config
 from models.data import SENTIMENTS, Example
+from models.exported import OUTPUTS
+from models.hidden import Head, Hidden, Linear
 from models.network import Network
 from models.sets import SET_NAMES, TARGET
 from models.smoothing import Smoothing
@@ -91,6 +93,20 @@ def _product(stored: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     return matrix
 
 
+def shipped_heads(weights: Weights) -> dict[str, Head]:
+    """The heads of a shipped graph, by output."""
+
+    def linear(name: str) -> Linear:
+        return Linear(weights[f"outputs.{name}.weight"], weights[f"outputs.{name}.bias"])
+
+    return {
+        name: linear(name)
+        if f"outputs.{name}.weight" in weights
+        else Hidden(linear(f"{name}.inner"), linear(f"{name}.outer"))
+        for name in OUTPUTS
+    }
+
+
 def shipped_backbone(weights: Weights) -> BertModel:
     """The encoder of a shipped graph. Its positions end where the graph's do, and the type embedding is in them."""
     vocabulary, width = weights["words"].shape
@@ -128,8 +144,8 @@ def shipped_backbone(weights: Weights) -> BertModel:
 def shipped_network(path: Path) -> Network:
     """The network for training with all that the graph kept.
 
-    Not kept, and begun anew: the biases of the sets other than the target's (see `set_biases`), and the heads that are fitted
-    after the training.
+    Not kept, and begun anew: the biases of the sets other than the target's (see `set_biases`), the heads that are fitted
+    after the training, and that of risk if what was fitted has a hidden layer.
     """
     weights = shipped_weights(path)
     network = Network(shipped_backbone(weights))
@@ -137,6 +153,8 @@ def shipped_network(path: Path) -> Network:
         network.memory.weight.copy_(torch.from_numpy(weights["outputs.embedding.weight"].copy()))
         network.memory.bias.copy_(torch.from_numpy(weights["outputs.embedding.bias"].copy()))
         for name in ("sentiment", "toxicity", "relevance", "risk", "kinds"):
+            if f"outputs.{name}.weight" not in weights:
+                continue
             head: torch.nn.Linear = getattr(network, name)
             # A fitted head looks at several layers, the last one last; most heads of training at that one alone, and none
             # knows a kind called calm.

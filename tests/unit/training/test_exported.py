@@ -25,10 +25,10 @@ from models.batches import PAD
 from models.export import write_graph
 from models.exported import OUTPUTS, ExportedNetwork
 from models.fitting import Trained
-from models.heads import Linear, looked_at
-from models.network import Network
+from models.hidden import Head, Hidden, Linear
+from models.network import Network, looked_at
 from models.smoothing import Smoothing, factors, smoothing_of
-from models.start import shipped_smoothing, shipped_weights
+from models.start import shipped_heads, shipped_smoothing, shipped_weights
 from models.wide import BUCKETS, COLUMNS
 
 LAYERS, WIDTH, INNER = 4, 64, 128
@@ -41,7 +41,7 @@ class Exporter:
     """A small network with random heads and table, and what is needed to export it."""
 
     network: Network
-    heads: dict[str, Linear]
+    heads: dict[str, Head]
     table: NDArray[np.float32]
 
     def write(self, folder: Path, smoothing: Sequence[Smoothing] = ()) -> Path:
@@ -64,11 +64,15 @@ def exporter() -> Exporter:
     )
     network = Network(BertModel(config, add_pooling_layer=False)).eval()
     chance = np.random.default_rng(1)
-    heads = {}
+    heads: dict[str, Head] = {}
     for name, size in SIZES.items():
         seen = WIDTH if name in {"sentiment", "relevance"} else WIDTH * len(looked_at(LAYERS))
         weights, bias = chance.normal(size=(size, seen)), chance.normal(size=size)
         heads[name] = Linear(weights.astype(np.float32), bias.astype(np.float32))
+    within = chance.normal(size=(5, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
+    heads["risk"] = Hidden(
+        Linear(within, np.ones(5, np.float32)), Linear(np.ones((1, 5), np.float32), np.zeros(1, np.float32))
+    )
     return Exporter(network, heads, chance.normal(size=(BUCKETS, len(COLUMNS))).astype(np.float32))
 
 
@@ -118,7 +122,14 @@ def test_a_graph_is_read_back_with_its_smoothing_taken_out(exporter: Exporter, t
             # A smoothed weight is up to ten times as large, and so is its scale.
             step = np.abs(wanted).max() / 127 / 0.1
             np.testing.assert_allclose(weights[f"layers.{number}.{name}.dense.weight"], wanted, atol=step)
-    np.testing.assert_array_equal(weights["outputs.risk.weight"], exporter.heads["risk"].weights)
+
+
+def test_the_heads_are_read_back_as_they_were(exporter: Exporter, tmp_path: Path) -> None:
+    path = exporter.write(tmp_path)
+    features = np.random.default_rng(4).normal(size=(3, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
+    for name, head in shipped_heads(shipped_weights(path)).items():
+        seen = features[:, :WIDTH] if name in {"sentiment", "relevance"} else features
+        np.testing.assert_array_equal(head(seen), exporter.heads[name](seen))
 
 
 def test_a_channel_that_is_blown_up_costs_the_others_less_with_smoothing(exporter: Exporter, tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""Heads with one hidden layer, for what no single direction in the features says.
+
+Several small networks are fitted one after the other and laid side by side, so that what comes out is one head: the mean of their
+logits. The same call gives the same head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Of logits [rows, outputs] and the rows' numbers: the loss to be made small."""
+
+MEMBERS = 3
+_PEAK, _BATCH = 2e-3, 256
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a head is fitted: hidden units of each member, rounds over the rows, the share of inputs and of hidden units that a
+    step does without, and how much the weights decay."""
+
+    width: int
+    epochs: int
+    dropped: float
+    decay: float
+
+
+BINARY = Setting(32, 8, 0.3, 0.05)
+CLASSES = Setting(64, 15, 0.5, 0.1)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A fitted head: weights [outputs, inputs] and bias [outputs]."""
+
+    weights: Matrix
+    bias: Matrix
+
+    def __call__(self, features: Matrix) -> Matrix:
+        """What it says of features [texts, inputs]: [texts, outputs]."""
+        told: Matrix = features @ self.weights.T + self.bias
+        return told
+
+    def times(self, factor: float) -> Linear:
+        """The head with what it says multiplied."""
+        return Linear(self.weights * np.float32(factor), self.bias * np.float32(factor))
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A fitted head with a hidden layer between two linear ones, cut off at zero (ReLU)."""
+
+    inner: Linear
+    outer: Linear
+
+    def __call__(self, features: Matrix) -> Matrix:
+        """What it says of features [texts, inputs]: [texts, outputs]."""
+        return self.outer(np.maximum(self.inner(features), 0.0))
+
+    def times(self, factor: float) -> Hidden:
+        """The head with what it says multiplied."""
+        return Hidden(self.inner, self.outer.times(factor))
+
+
+Head = Linear | Hidden
+
+
+def fit_binary(features: Matrix, labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Hidden:
+    """One logit: of labels 0 or 1, each row as heavy as its weight."""
+    wanted, weighed = (torch.from_numpy(each.astype(np.float32)) for each in (labels, weights))
+
+    def loss(logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted[rows], weighed[rows])
+
+    return _fit(features, 1, loss, BINARY)
+
+
+def fit_classes(features: Matrix, labels: NDArray[np.int_], count: int) -> Hidden:
+    """Logits of `count` classes that exclude each other, of which `labels` are the numbers; all rows weigh the same."""
+    wanted = torch.from_numpy(labels.astype(np.int64))
+
+    def loss(logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, wanted[rows])
+
+    return _fit(features, count, loss, CLASSES)
+
+
+def _fit(features: Matrix, outputs: int, loss: Loss, setting: Setting) -> Hidden:
+    mean, deviation = features.mean(0), features.std(0) + 1e-6
+    inputs = torch.from_numpy((features - mean) / deviation)
+    inner, outer = [], []
+    with torch.random.fork_rng(devices=[]):
+        for seed in range(MEMBERS):
+            torch.manual_seed(seed)
+            first, second = _member(inputs, outputs, loss, setting)
+            inner.append(first)
+            outer.append(second)
+    weights = np.concatenate([each.weights for each in inner]) / deviation
+    bias = np.concatenate([each.bias for each in inner]) - weights @ mean
+    return Hidden(
+        Linear(weights.astype(np.float32), bias.astype(np.float32)),
+        Linear(
+            np.concatenate([each.weights for each in outer], axis=1) / np.float32(MEMBERS),
+            np.mean([each.bias for each in outer], axis=0, dtype=np.float32),
+        ),
+    )
+
+
+def _member(inputs: torch.Tensor, outputs: int, loss: Loss, setting: Setting) -> tuple[Linear, Linear]:
+    """One network's two layers; AdamW, its rate falling to zero."""
+    first, second = torch.nn.Linear(inputs.shape[1], setting.width), torch.nn.Linear(setting.width, outputs)
+    drop = torch.nn.Dropout(setting.dropped)
+    network = torch.nn.Sequential(drop, first, torch.nn.ReLU(), drop, second)
+    batch = min(_BATCH, len(inputs))
+    steps = len(inputs) // batch
+    stepper = torch.optim.AdamW(network.parameters(), lr=_PEAK, weight_decay=setting.decay)
+    falling = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: 1 - step / (setting.epochs * steps))
+    for _ in range(setting.epochs):
+        for rows in torch.randperm(len(inputs))[: steps * batch].split(batch):
+            stepper.zero_grad()
+            loss(network(inputs[rows]), rows).backward()  # type: ignore[no-untyped-call]
+            stepper.step()
+            falling.step()
+    return _read(first), _read(second)
+
+
+def _read(layer: Any) -> Linear:
+    return Linear(layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy())

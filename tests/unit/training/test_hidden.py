@@ -1,0 +1,68 @@
+"""Heads with a hidden layer say what no single direction says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.requirements import require_training
+
+require_training()
+
+import torch
+
+from models.hidden import Hidden, Linear, fit_binary, fit_classes
+
+
+def corners(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points of which those are meant whose first two numbers have the same sign; and whether they have."""
+    points = np.random.default_rng(3).normal(size=(count, 6)).astype(np.float32)
+    return points, (points[:, 0] * points[:, 1] > 0).astype(float)
+
+
+def test_it_tells_opposite_corners_from_the_others() -> None:
+    points, meant = corners(6000)
+    head = fit_binary(points[:4000], meant[:4000], np.ones(4000))
+    assert np.mean((head(points[4000:])[:, 0] > 0) == meant[4000:]) > 0.7  # the best direction: 0.5
+
+
+def test_a_row_without_weight_is_not_learnt() -> None:
+    points, _ = corners(3000)
+    known = np.where(points[:, 0] > 0, 1.0, 0.0)
+    wrong = np.arange(3000) % 2 == 1
+    head = fit_binary(points, np.where(wrong, 1 - known, known), np.where(wrong, 0.0, 1.0))
+    assert np.mean((head(points)[:, 0] > 0) == known) > 0.95
+
+
+def test_classes_are_told_apart() -> None:
+    points, same = corners(6000)
+    labels = (same + 2 * (points[:, 2] > 0)).astype(int)
+    head = fit_classes(points[:5000], labels[:5000], 4)
+    assert np.mean(head(points[5000:]).argmax(1) == labels[5000:]) > 0.6
+
+
+def test_the_same_call_gives_the_same_head_and_leaves_chance_alone() -> None:
+    points, meant = corners(600)
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    one, other = (fit_binary(points, meant, np.ones(600)) for _ in range(2))
+    assert torch.equal(torch.rand(3), wanted)
+    np.testing.assert_array_equal(one.inner.weights, other.inner.weights)
+    np.testing.assert_array_equal(one.outer.bias, other.outer.bias)
+
+
+def test_it_takes_features_as_they_are_whatever_their_size() -> None:
+    points, meant = corners(2000)
+    moved = points * np.array([100, 0.01, 1, 1, 1, 1], np.float32) + np.float32(7)
+    one, other = fit_binary(points, meant, np.ones(2000)), fit_binary(moved, meant, np.ones(2000))
+    np.testing.assert_allclose(one(points), other(moved), atol=0.05)
+
+
+def test_what_it_says_can_be_multiplied() -> None:
+    head = Hidden(
+        Linear(np.ones((2, 1), np.float32), np.array([0.0, -1.0], np.float32)),
+        Linear(np.array([[1.0, 1.0]], np.float32), np.array([0.5], np.float32)),
+    )
+    given = np.array([[-3.0], [0.5], [2.0]], np.float32)
+    assert head(given)[:, 0].tolist() == [0.5, 1.0, 3.5]
+    assert head.times(2)(given)[:, 0].tolist() == [1.0, 2.0, 7.0]
