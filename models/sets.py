@@ -113,6 +113,15 @@ SOURCES = (
     Source("prototypes", "sentences of our own, `models/prototypes.tsv`", "kinds, risk", "as the project", True),
 )
 
+SECOND_READINGS = Source(
+    "readings",
+    "20,705 texts of these sets, read again by a language model, `models/readings.tsv`",
+    "sentiment, as soft labels",
+    "as the project; each text is its set's",
+    True,
+)
+"""No set of its own, with no bias: what else is known of texts of the others."""
+
 SET_NAMES = tuple(source.name for source in SOURCES)
 """Each set has a bias of its own in the sentiment and toxicity heads, because class priors and annotators differ."""
 
