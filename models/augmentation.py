@@ -100,3 +100,22 @@ def disguise(example: Example, random: np.random.Generator) -> str:
         if random.random() < often:
             text = way(text, random)
     return text or example.text
+
+
+_WORN = re.compile(r"@user|\bhttp\b|#\w+")
+
+
+def dressed(text: str, random: np.random.Generator) -> str:
+    """A prepared text with what people put around one, a handle, a link or hashtags; where it has any of these, without them.
+
+    Sets of complaints are tweets to a handle and sets of calm texts are not: a head that may learn such a mark will, and then a link
+    makes a mention a risk.
+    """
+    if _WORN.search(text):
+        bare = " ".join(_WORN.sub(" ", text).split())
+        return bare or text
+    before = "@user " if random.random() < 0.5 else ""
+    after = "".join(
+        part for part, share in ((" http", 0.5), (" #brand", 0.3), (" #news2026", 0.3)) if random.random() < share
+    )
+    return f"{before}{text}{after}" if before or after else f"{text} http"

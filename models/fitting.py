@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer
 from transformers import BertModel
 
+from models.augmentation import dressed
 from models.data import Example
 from models.heads import (
     features_of,
@@ -67,11 +68,17 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
     labelled = inputs([row.text for row in rows])
     calm = labelled[[n for n, row in enumerate(rows) if row.source == TARGET]]
     played = {game: inputs([row.text for row in reviews]) for game, reviews in games.items()}
+    # Each text once more with other marks around it, which are not to matter (see `dressed`).
+    chance = np.random.default_rng(1)
+    own_again = inputs([dressed(s.text, chance) for s in sentences])
+    labelled_again = inputs([dressed(row.text, chance) for row in rows])
+    played_again = {game: inputs([dressed(row.text, chance) for row in reviews]) for game, reviews in games.items()}
 
     def risk_of(chosen: Sequence[str]) -> Hidden:
         reviews = [row for game in chosen for row in games[game]]
-        known = np.concatenate([labelled, *(played[game] for game in chosen)])
-        return fit_risk(known, [*rows, *reviews], own, sentences)
+        known = [labelled, *(played[game] for game in chosen), labelled_again, *(played_again[game] for game in chosen)]
+        seen = 2 * [*rows, *reviews]
+        return fit_risk(np.concatenate(known), seen, np.concatenate([own, own_again]), 2 * list(sentences))
 
     crossed = {}
     for game, reviews in games.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,3 +44,16 @@ def test_a_stretched_word_says_the_same_longer(text: str) -> None:
 def test_pictures_stay_where_nothing_else_is_said() -> None:
     assert augmentation.without_pictures("🙄🙄", CHANCE) == "🙄🙄"
     assert augmentation.without_pictures("late again 🙄", CHANCE) == "late again"
+
+
+def test_a_text_with_marks_around_it_is_undressed_and_a_bare_one_dressed() -> None:
+    chance = np.random.default_rng(1)
+    assert augmentation.dressed("@user my parcel is lost http #brelio", chance) == "my parcel is lost"
+    for _ in range(20):
+        text = augmentation.dressed("my parcel is lost", chance)
+        assert text != "my parcel is lost"
+        assert " ".join(re.sub(r"@user|http|#\w+", "", text).split()) == "my parcel is lost"
+
+
+def test_a_text_of_marks_alone_stays_as_it_is() -> None:
+    assert augmentation.dressed("@user http", np.random.default_rng(1)) == "@user http"
