@@ -46,9 +46,9 @@ def raw_outputs(folder: Path, texts: Sequence[str], threads: int) -> Outputs:
     return {name: np.concatenate(answers)[order] for name, answers in collected.items()}
 
 
-CALM_WITHOUT_A_KIND = 0.985
+CALM_WITHOUT_A_KIND = 0.98
 """The share of calm mentions that are to be of no kind of risk. A kind chooses a playbook once many mentions of a story have it, and
-wakes nobody by itself; with 0.99 one call to boycott in four fewer was named."""
+wakes nobody by itself; with 0.99 two kinds in a hundred fewer are told right."""
 
 
 def calibrate(folder: Path, examples: list[Example], checked: list[Example], threads: int) -> dict[str, Any]:

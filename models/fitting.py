@@ -66,19 +66,22 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
     own = inputs([s.text for s in sentences])
     rows = risk_rows(examples, 400, random)
     labelled = inputs([row.text for row in rows])
-    calm = labelled[[n for n, row in enumerate(rows) if row.source == TARGET]]
     played = {game: inputs([row.text for row in reviews]) for game, reviews in games.items()}
-    # Each text once more with other marks around it, which are not to matter (see `dressed`).
+    # Each text once more with other marks around it, which are not to matter (see `dressed`); for kinds, too.
     chance = np.random.default_rng(1)
     own_again = inputs([dressed(s.text, chance) for s in sentences])
     labelled_again = inputs([dressed(row.text, chance) for row in rows])
     played_again = {game: inputs([dressed(row.text, chance) for row in reviews]) for game, reviews in games.items()}
 
+    neutral = [n for n, row in enumerate(rows) if row.source == TARGET]
+    calm = np.concatenate([labelled[neutral], labelled_again[neutral]])
+    both = np.concatenate([own, own_again])
+
     def risk_of(chosen: Sequence[str]) -> Hidden:
         reviews = [row for game in chosen for row in games[game]]
         known = [labelled, *(played[game] for game in chosen), labelled_again, *(played_again[game] for game in chosen)]
         seen = 2 * [*rows, *reviews]
-        return fit_risk(np.concatenate(known), seen, np.concatenate([own, own_again]), 2 * list(sentences))
+        return fit_risk(np.concatenate(known), seen, both, 2 * sentences)
 
     crossed = {}
     for game, reviews in games.items():
@@ -86,10 +89,13 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
         scores = head(played[game])[:, 0]
         crossed[game] = round(float(roc_auc_score([row.risk for row in reviews], scores)), 3)
     toxic = toxicity_rows(examples, random)
-    findings = {"review_bombing_by_a_head_that_saw_the_other_game": crossed, **kinds_left_out(own, sentences, calm)}
+    findings = {
+        "review_bombing_by_a_head_that_saw_the_other_game": crossed,
+        **kinds_left_out(own, own_again, sentences, calm),
+    }
     return {
         "embedding": embedding,
-        "kinds": fit_kinds(own, sentences, calm).times(findings["sharpness"]),
+        "kinds": fit_kinds(both, 2 * sentences, calm).times(findings["sharpness"]),
         "risk": risk_of(list(games)),
         "sentiment": Linear(
             _array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)]
