@@ -81,8 +81,19 @@ def shipped_weights(path: Path) -> Weights:
 
 def shipped_smoothing(weights: Weights) -> list[Smoothing]:
     """What a shipped graph's feed-forward inputs are multiplied by, a layer; none for a graph that was written without it."""
-    layers = sum(name.startswith("smoothed.") and name.endswith(".inner") for name in weights)
-    return [Smoothing(*(weights[f"smoothed.{n}.{part}"] for part in ("inner", "outer"))) for n in range(layers)]
+    if not any(name.startswith("smoothed.") for name in weights):
+        return []
+
+    def kept(name: str, channels: int) -> NDArray[np.float32]:
+        # A graph holds equal tensors once, under the first one's name; equal are those that leave all channels alone.
+        return weights.get(name, np.ones(channels, np.float32))
+
+    found = []
+    for layer in range(sum(name.endswith(".joined.weight") for name in weights)):
+        inner = kept(f"smoothed.{layer}.inner", weights[f"layers.{layer}.intermediate.dense.weight"].shape[1])
+        outer = kept(f"smoothed.{layer}.outer", weights[f"layers.{layer}.output.dense.weight"].shape[1])
+        found.append(Smoothing(inner, outer))
+    return found
 
 
 def _product(stored: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
