@@ -33,7 +33,7 @@ from models.wide import fit_wide
 
 NAME = "tocsin-e5"
 SMOOTHING_TEXTS = 240
-"""Whose largest values say how much each channel is to be smoothed; the same languages each."""
+"""Whose largest values say how much each channel is to be smoothed; as many of each language."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

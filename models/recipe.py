@@ -72,4 +72,4 @@ READ = Stage(
     ],
 )
 """On from that average, with memory and second readings beside the sets' labels; what ships is the average of both. (On a processor
-without bfloat16 it had 66 minutes for its 1,424 steps.)"""
+without bfloat16 it had 66 minutes for its 1,424 steps; 18 is what these should take with it, and was not tried.)"""

@@ -2,8 +2,8 @@
 
 An int8 product has one scale for all that goes into it. In this encoder the two marks around a text carry single channels of 20 to 70
 where words stay below 3, so nearly all of the 256 steps were theirs. What goes into the two products of the feed-forward part is
-therefore multiplied by a number a channel, and the weights divided by it: the answers are the same, and the noise of int8 is a
-quarter of what it was (`models/EXPERIMENTS.md`). After SmoothQuant (Xiao et al., ICML 2023), with the strength chosen here.
+therefore multiplied by a number a channel, and the weights divided by it: the answers are the same, and the noise of int8 is
+less than half of what it was (`models/EXPERIMENTS.md`). After SmoothQuant (Xiao et al., ICML 2023), with the strength chosen here.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def shipped_network(path: Path) -> Network:
     """The network for training with all that the graph kept.
 
     Not kept, and begun anew: the biases of the sets other than the target's (see `set_biases`), the heads that are fitted
-    after the training, and that of risk if what was fitted has a hidden layer.
+    after the training, of which those of risk and kinds have a hidden layer that no head of training has.
     """
     weights = shipped_weights(path)
     network = Network(shipped_backbone(weights))
