@@ -25,6 +25,7 @@ from models.calibration import calibrate
 from models.data import SENTIMENTS, review_bombing, training, validation
 from models.exported import OUTPUTS, ExportedNetwork
 from models.fitting import Trained, fit_heads, texts_of_all_languages
+from models.fused import attention_with_its_product
 from models.hidden import Head
 from models.prototypes import KINDS
 from models.smoothing import Smoothing, smoothing_of
@@ -92,6 +93,7 @@ def write_graph(
         per_channel=True,
         nodes_to_exclude=_head_nodes(work / "model-folded.onnx"),
     )
+    attention_with_its_product(target)
 
 
 def _head_nodes(path: Path) -> list[str]:

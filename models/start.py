@@ -22,6 +22,7 @@ from transformers import BertModel
 from models.backbone import SPECIAL_PIECES, encoder_config
 from models.data import SENTIMENTS, Example
 from models.exported import OUTPUTS
+from models.fused import FUSED
 from models.hidden import Head, Hidden, Linear
 from models.network import Network
 from models.sets import SET_NAMES, TARGET
@@ -58,7 +59,7 @@ def shipped_weights(path: Path) -> Weights:
         weights["words"] = stored["words"].astype(np.float32) * stored["word_scale"]
     except KeyError as problem:
         raise ValueError(f"{path} was not written by models/export.py: it has no {problem}") from problem
-    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    products = [node for node in graph.node if node.op_type in {"MatMulInteger", FUSED}]
     hidden = [node for node in products if not node.input[1].startswith("outputs.")]
     layers = len(hidden) // len(_HIDDEN_PRODUCTS)
     names = [f"layers.{layer}.{part}" for layer in range(layers) for part in _HIDDEN_PRODUCTS]

@@ -21,6 +21,10 @@ from services.classify.classifiers.preparation import prepare
 _OUTPUTS = ["sentiment", "risk", "kinds", "toxicity", "relevance", "embedding"]
 _PADDING = "<pad>"
 
+_SLOWER = ["SkipLayerNormFusion"]
+"""What the runtime rewrites and should not: a sum and its norm in one operation take longer than one after the other, which is 4 % of
+a text alone and 10 % of a batch of 32 (models/EXPERIMENTS.md)."""
+
 
 class OnnxClassifier:
     """A classifier of a folder as `models/export.py` writes it.
@@ -162,7 +166,9 @@ def _session(path: Path, threads: int, *, spinning: bool) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
+    )
 
 
 def _cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertModel
 
+from models import export
 from models.backbone import encoder_config
 from models.batches import PAD
 from models.export import write_graph
 from models.exported import OUTPUTS, ExportedNetwork
 from models.fitting import Trained
+from models.fused import attention_with_its_product
 from models.hidden import Head, Hidden, Linear
 from models.network import Network, looked_at
 from models.smoothing import Smoothing, factors, smoothing_of
@@ -76,6 +79,15 @@ def exporter() -> Exporter:
     return Exporter(network, heads, chance.normal(size=(BUCKETS, len(COLUMNS))).astype(np.float32))
 
 
+def layers_of(head: Head) -> list[Linear]:
+    return [head.inner, head.outer] if isinstance(head, Hidden) else [head]
+
+
+def operations(graph: Path) -> Counter[str]:
+    """How often each operation occurs in a graph."""
+    return Counter(node.op_type for node in onnx.load(str(graph)).graph.node)
+
+
 def answers_of(graph: Path) -> dict[str, NDArray[np.float32]]:
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     return dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"tokens": TOKENS}), strict=True))
@@ -92,11 +104,29 @@ def smoothing_by_chance() -> list[Smoothing]:
 def test_the_graph_answers_as_the_network_with_attention_as_one_operation_a_layer(
     exporter: Exporter, tmp_path: Path
 ) -> None:
-    path = exporter.write(tmp_path)
+    exporter.write(tmp_path)
     told = answers_of(tmp_path / "model-float32.onnx")
     for name, ours in exporter.answers().items():
         np.testing.assert_allclose(told[name], ours, rtol=1e-3, atol=1e-3, err_msg=name)
-    assert sum(node.op_type == "MultiHeadAttention" for node in onnx.load(str(path)).graph.node) == LAYERS
+    assert operations(tmp_path / "model-float32.onnx")["MultiHeadAttention"] == LAYERS
+
+
+def test_attention_takes_in_its_int8_product_without_a_change_of_any_answer(
+    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = exporter.write(tmp_path / "together", smoothing_by_chance())
+    monkeypatch.setattr(export, "attention_with_its_product", lambda path: None)
+    apart = exporter.write(tmp_path / "apart", smoothing_by_chance())
+    assert operations(together)["QAttention"] == operations(apart)["MultiHeadAttention"] == LAYERS
+    assert operations(apart)["MatMulInteger"] - operations(together)["MatMulInteger"] == LAYERS
+    for name, told in answers_of(apart).items():
+        np.testing.assert_array_equal(answers_of(together)[name], told, err_msg=name)
+
+
+def test_attention_that_nobody_made_int8_is_refused(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.write(tmp_path)
+    with pytest.raises(ValueError, match="no int8 attention"):
+        attention_with_its_product(tmp_path / "model-folded.onnx")
 
 
 def test_smoothing_changes_no_answer_before_int8(exporter: Exporter, tmp_path: Path) -> None:
@@ -108,7 +138,7 @@ def test_smoothing_changes_no_answer_before_int8(exporter: Exporter, tmp_path: P
 
 def test_the_encoders_products_become_int8_and_the_heads_stay_float32(exporter: Exporter, tmp_path: Path) -> None:
     graph = onnx.load(str(exporter.write(tmp_path))).graph
-    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    products = [node for node in graph.node if node.op_type in {"MatMulInteger", "QAttention"}]
     assert len(products) == 4 * LAYERS
     assert not [name for node in products for name in node.input if name.startswith("outputs.")]
 
@@ -128,11 +158,12 @@ def test_a_graph_is_read_back_with_its_smoothing_taken_out(exporter: Exporter, t
 
 
 def test_the_heads_are_read_back_as_they_were(exporter: Exporter, tmp_path: Path) -> None:
-    path = exporter.write(tmp_path)
-    features = np.random.default_rng(4).normal(size=(3, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
-    for name, head in shipped_heads(shipped_weights(path)).items():
-        seen = features[:, :WIDTH] if name in {"sentiment", "relevance"} else features
-        np.testing.assert_array_equal(head(seen), exporter.heads[name](seen))
+    heads = shipped_heads(shipped_weights(exporter.write(tmp_path)))
+    assert set(heads) == set(exporter.heads)
+    for name, head in heads.items():
+        for kept, ours in zip(layers_of(head), layers_of(exporter.heads[name]), strict=True):
+            np.testing.assert_array_equal(kept.weights, ours.weights, err_msg=name)
+            np.testing.assert_array_equal(kept.bias, ours.bias, err_msg=name)
 
 
 def test_a_channel_that_is_blown_up_costs_the_others_less_with_smoothing(exporter: Exporter, tmp_path: Path) -> None:
