@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 from tokenizers import Tokenizer
 
@@ -58,15 +58,19 @@ def calibrate(folder: Path, examples: list[Example], checked: list[Example], thr
     held_out = raw_outputs(folder, [e.text for e in held], threads)
     truth = np.array([e.sentiment for e in checked])
     temperatures = {"sentiment": _temperature(lambda t: _class_loss(there["sentiment"] / t, truth)), "kinds": 1.0}
+    shifts: dict[str, float] = {}
     scores: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for head in ("risk", "toxicity", "relevance"):
         labels = np.array([np.nan if getattr(e, head) is None else getattr(e, head) for e in held])
         known = ~np.isnan(labels)
         logits = held_out[head][known].astype(np.float64)
-        temperatures[head] = _temperature(partial(_binary_loss_at, logits, labels[known]))
-        scores[head] = (_sigmoid(logits / temperatures[head]), labels[known])
+        if head == "risk":
+            temperatures[head], shifts[head] = temperature_and_shift(logits, labels[known])
+        else:
+            temperatures[head] = _temperature(partial(_binary_loss_at, logits, labels[known]))
+        scores[head] = (_sigmoid(logits / temperatures[head] + shifts.get(head, 0.0)), labels[known])
     calm = truth != SENTIMENTS.index("negative")
-    risk = _sigmoid(there["risk"].astype(np.float64) / temperatures["risk"])
+    risk = _sigmoid(there["risk"].astype(np.float64) / temperatures["risk"] + shifts["risk"])
     let_through = 1 - CALM_LET_THROUGH
     risky, quiet = (scores["risk"][0][scores["risk"][1] == label] for label in (1, 0))
     thresholds = {
@@ -81,6 +85,7 @@ def calibrate(folder: Path, examples: list[Example], checked: list[Example], thr
     harmful = (there["sentiment"].argmax(1) == SENTIMENTS.index("negative")) | (risk >= thresholds["risk"])
     return {
         "temperatures": {name: round(value, 4) for name, value in temperatures.items()},
+        "shifts": {name: round(value, 4) for name, value in shifts.items()},
         "thresholds": {name: round(value, 4) for name, value in thresholds.items()},
         "harmful_rates": harmful_rates(harmful, ~calm, [e.language for e in checked]),
     }
@@ -126,6 +131,19 @@ def _temperature(loss: Callable[[float], float]) -> float:
 
 def _class_loss(logits: NDArray[np.float32], truth: NDArray[np.int_]) -> float:
     return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(truth)), truth].mean())
+
+
+def temperature_and_shift(logits: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[float, float]:
+    """What a logit is to be divided by, and what is then to be added, so that the loss is least (Platt 1999).
+
+    The risk head is fitted with both sides as heavy as each other, which they are in no set.
+    """
+
+    def loss(parts: NDArray[np.float64]) -> float:
+        return _binary_loss_at(logits / np.exp(parts[0]) + parts[1], truth, 1.0)
+
+    found = minimize(loss, np.zeros(2), method="Nelder-Mead").x
+    return float(np.exp(found[0])), float(found[1])
 
 
 def _binary_loss_at(logits: NDArray[np.float64], truth: NDArray[np.float64], temperature: float) -> float:

@@ -28,7 +28,7 @@ from models.wide import WEIGHTS
 from models.wide import fit_toxicity as fit_toxicity_table
 from services.classify.classifiers.folder import revision_of
 
-CALIBRATED = ("temperatures", "thresholds", "harmful_rates")
+CALIBRATED = ("temperatures", "shifts", "thresholds", "harmful_rates")
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -63,7 +63,7 @@ def run(chosen: argparse.Namespace) -> None:
     made = calibrate(chosen.folder, examples, validation(chosen.data), chosen.threads)
     for part in ("temperatures", "thresholds"):
         config[part]["toxicity"] = made[part]["toxicity"]
-    config["revision"] = revision_of(chosen.folder, {name: config[name] for name in CALIBRATED})
+    config["revision"] = revision_of(chosen.folder, {name: config[name] for name in CALIBRATED if name in config})
     (chosen.folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     known = json.loads((chosen.start / "metrics.json").read_text(encoding="utf-8"))["at_the_fitting"]
     (chosen.work_folder / "findings.json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
 from services.classify.classifiers import preparation
+from services.classify.classifiers.folder import revision_of
 from services.classify.classifiers.port import Classifier
 from services.classify.classifiers.shipped import open_classifier, shipped_folder
 from tests.requirements import data_folder
@@ -75,6 +77,19 @@ def test_the_same_event_in_other_words_is_closer_than_another_event(classifier: 
     vectors = [np.frombuffer(labels.embedding, np.int8).astype(float) for labels in classifier.classify(texts)]
     failure, panne, glass = (vector / np.linalg.norm(vector) for vector in vectors)
     assert failure @ panne > failure @ glass + 0.2
+
+
+def test_a_shift_moves_the_odds_of_its_head_and_nothing_else(classifier: Classifier, tmp_path: Path) -> None:
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).symlink_to(shipped_folder() / name)
+    config = json.loads((shipped_folder() / "config.json").read_text(encoding="utf-8"))
+    config["shifts"] = {"risk": config.get("shifts", {}).get("risk", 0.0) + 1.0}
+    covered = {name: config[name] for name in ("temperatures", "shifts", "thresholds", "harmful_rates")}
+    config["revision"] = revision_of(tmp_path, covered)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    before, after = (each.classify([BAD["en"]])[0] for each in (classifier, open_classifier(str(tmp_path))))
+    assert math.log(after.risk / (1 - after.risk)) == pytest.approx(math.log(before.risk / (1 - before.risk)) + 1.0)
+    assert (after.sentiment, after.toxicity, after.relevance) == (before.sentiment, before.toxicity, before.relevance)
 
 
 def test_its_labels_are_those_of_the_contract(classifier: Classifier) -> None:

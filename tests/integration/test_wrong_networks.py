@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change config.json, and its revision with it, as somebody who edits and exports would."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    before = set(config) - {"temperatures", "thresholds", "harmful_rates"}
+    before = set(config) - {"temperatures", "shifts", "thresholds", "harmful_rates"}
     change(config)
     config["revision"] = revision_of(folder, {key: value for key, value in config.items() if key not in before})
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -120,6 +120,9 @@ def test_an_unreadable_config_is_named(folder: Path, content: str) -> None:
         (lambda c: c.update(sentiments=[["negative"], 1, None]), "`sentiments` must name each of"),
         (lambda c: c["temperatures"].pop("risk"), "temperatures.risk is missing or no sensible number"),
         (lambda c: c["temperatures"].update(risk=0), "temperatures.risk is missing or no sensible number"),
+        (lambda c: c.update(shifts={"risk": float("nan")}), "shifts.risk is missing or no sensible number"),
+        (lambda c: c.update(shifts={"sentiment": 1}), "shifts.sentiment is missing or no sensible number"),
+        (lambda c: c.update(shifts=[]), "config.json cannot be read"),
         (lambda c: c["thresholds"].update(kinds=7), "thresholds.kinds.misinformation is missing or no sensible number"),
         (
             lambda c: c["thresholds"].update(kinds={"legal": 0.5}),

@@ -32,6 +32,8 @@ _UNCALIBRATED = (
 )
 """Keys of config.json that are no part of the calibration, which the revision covers beside the two files."""
 _KEYS = (*_UNCALIBRATED, "temperatures", "thresholds", "harmful_rates")
+_SHIFTED = ("risk", "toxicity", "relevance")
+"""Heads that answer yes or no."""
 _HUGGING_FACE = "for a network of Hugging Face, a name or a folder, write `kind: transformers` beside `model`"
 
 
@@ -46,6 +48,8 @@ class NetworkFolder:
     sentiments: tuple[str, ...]
     kinds: tuple[str, ...]
     temperatures: Mapping[str, float]
+    shifts: Mapping[str, float]
+    """What is added to a head's logit after it is divided by its temperature; 0 for a head that is not named."""
     thresholds: Thresholds
     rates: Mapping[str, HarmfulRate]
     pad: int
@@ -127,6 +131,7 @@ def _read(folder: Path, config: Mapping[str, Any]) -> NetworkFolder:
         sentiments=tuple(map(str, config["sentiments"])),
         kinds=tuple(map(str, config["kinds"])),
         temperatures={str(head): float(value) for head, value in config["temperatures"].items()},
+        shifts={str(head): float(value) for head, value in config.get("shifts", {}).items()},
         thresholds=_thresholds(config["thresholds"], config["kinds"]),
         rates={k: HarmfulRate(float(v["tpr"]), float(v["fpr"])) for k, v in config["harmful_rates"].items()},
         pad=int(config["pad_id"]),
@@ -168,6 +173,9 @@ def _check_labels(folder: Path, found: NetworkFolder) -> None:
 def _check_numbers(folder: Path, found: NetworkFolder) -> None:
     heads = ("sentiment", "risk", "kinds", "toxicity", "relevance")
     bad = [f"temperatures.{head}" for head in heads if not 0 < found.temperatures.get(head, math.nan) < math.inf]
+    bad += [
+        f"shifts.{head}" for head, value in found.shifts.items() if head not in _SHIFTED or not math.isfinite(value)
+    ]
     bad += [
         f"thresholds.{name}"
         for name in ("risk", "relevance", "toxicity")

@@ -99,16 +99,18 @@ class OnnxClassifier:
         return answers
 
     def _read(self, answers: list[NDArray[np.float32]]) -> list[Labels]:
-        found, temperatures = self._found, self._found.temperatures
-        risk, toxicity, relevance = (temperatures[head] for head in ("risk", "toxicity", "relevance"))
+        found, temperatures, shifts = self._found, self._found.temperatures, self._found.shifts
+        (risk, more_risk), (toxicity, more_toxicity), (relevance, more_relevance) = (
+            (temperatures[head], shifts.get(head, 0.0)) for head in ("risk", "toxicity", "relevance")
+        )
         rows = zip(*(answer.tolist() for answer in answers[:-1]), packed_embedding(answers[-1]), strict=True)
         return [
             Labels(
                 sentiment=dict(zip(found.sentiments, shares(row[0], temperatures["sentiment"]), strict=True)),
-                risk=probability(row[1] / risk),
+                risk=probability(row[1] / risk + more_risk),
                 kinds=self._kinds_above(row[2]),
-                toxicity=probability(row[3] / toxicity),
-                relevance=probability(row[4] / relevance),
+                toxicity=probability(row[3] / toxicity + more_toxicity),
+                relevance=probability(row[4] / relevance + more_relevance),
                 embedding=row[5],
             )
             for row in rows

@@ -10,7 +10,7 @@ from tests.requirements import require_training
 require_training()
 
 
-from models.calibration import threshold_at
+from models.calibration import temperature_and_shift, threshold_at
 from models.measures import probability_error
 
 
@@ -31,3 +31,11 @@ def test_a_probability_that_is_right_about_itself_has_no_error() -> None:
     truth = np.concatenate([np.arange(400) % 4 == 0, np.arange(400) % 4 != 0]).astype(float)
     assert probability_error(truth, scores) == pytest.approx(0.0)
     assert probability_error(1 - truth, scores) == pytest.approx(0.5)
+
+
+def test_a_head_that_is_too_sure_and_too_alarmed_is_brought_back() -> None:
+    chance = np.random.default_rng(5)
+    odds = chance.normal(-1, 1.5, 20_000)
+    truth = (chance.random(20_000) < 1 / (1 + np.exp(-odds))).astype(float)
+    temperature, shift = temperature_and_shift(3 * (odds + 2), truth)
+    assert (temperature, shift) == pytest.approx((3, -2), rel=0.1)
