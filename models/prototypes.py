@@ -2,8 +2,8 @@
 
 `prototypes.tsv` has, for each of the twelve kinds, five scenes that can feed a bad buzz and two calm ones on the same
 topic, and ten calm ones on no such topic, each told in eight languages (Hindi mostly in Latin script, as people type it).
-Scenes named `single…` are told once, in the language that they were written for: some 220 to 270 risky ones a kind (of calls to
-boycott 520), and 850 protests against a company by way of reviews, which are of no kind. Scenes named `single-calm…` are calm: on
+Scenes named `single…` are told once, in the language that they were written for: some 220 to 400 risky ones a kind (of calls to
+boycott 580), and 850 protests against a company by way of reviews, which are of no kind. Scenes named `single-calm…` are calm: on
 a kind's topic, on none, or plain bad reviews beside the protests; where five have low numbers, they are nearly the same in
 several languages (so that leaving a scene out leaves out all of it).
 

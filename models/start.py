@@ -24,7 +24,7 @@ from models.data import SENTIMENTS, Example
 from models.exported import OUTPUTS
 from models.fused import FUSED
 from models.hidden import Head, Hidden, Linear
-from models.network import Network, looked_at
+from models.network import Network
 from models.sets import SET_NAMES, TARGET
 from models.smoothing import Smoothing
 
@@ -203,24 +203,6 @@ def put_back(backbone: BertModel, pretrained: BertModel) -> None:
     state[places] = state[places][: backbone.config.max_position_embeddings] + state[kinds][0]
     state[kinds] = torch.zeros_like(state[kinds])
     backbone.load_state_dict(state)
-
-
-def leave_out_layers(network: Network, numbers: Sequence[int]) -> None:
-    """Make a network shallower: layers by their numbers, from 1, are left out. It then needs training.
-
-    The heads that look at several layers look at those that stand at the same parts of what is left; what they knew is kept.
-    Raises ValueError for a layer that is not there.
-    """
-    config, encoder = network.backbone.config, network.backbone.encoder
-    missing = sorted(set(numbers) - set(range(1, config.num_hidden_layers + 1)))
-    if missing:
-        raise ValueError(f"the network has {config.num_hidden_layers} layers, and none with the number {missing[0]}")
-    left = [layer for number, layer in enumerate(encoder.layer, 1) if number not in numbers]
-    if len(looked_at(len(left))) != len(network.layers):
-        raise ValueError(f"{len(left)} layers are too few for heads that look at {len(network.layers)}")
-    encoder.layer = torch.nn.ModuleList(left)
-    config.num_hidden_layers = len(left)
-    network.layers = looked_at(len(left))
 
 
 def set_biases(network: Network, examples: Sequence[Example]) -> None:

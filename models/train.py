@@ -28,7 +28,7 @@ from models.evaluate import sentiment_figures
 from models.network import Network, Recipe, fastest_precision
 from models.readings import Teacher, digest_of, soft_readings, together
 from models.sets import SET_NAMES, TARGET
-from models.start import kept_rows, leave_out_layers, put_back, saved_network, set_biases, shipped_network
+from models.start import kept_rows, put_back, saved_network, set_biases, shipped_network
 
 VOCABULARY_SIZE = 58_000
 
@@ -46,9 +46,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="instead: go on from a folder of export, or of another run")
     parser.add_argument(
         "--anew", action="store_true", help="of --start the vocabulary and the heads alone: another run to average"
-    )
-    parser.add_argument(
-        "--without-layers", type=int, nargs="+", default=[], help="of --start these are left out, counted from 1"
     )
     parser.add_argument("--tokenizer", type=Path, required=True, help="the backbone's full tokenizer.json")
     parser.add_argument("--minutes", type=float, default=75.0)
@@ -76,8 +73,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(argv)
     if sum(each is not None for each in (chosen.weights, chosen.backbone, None if chosen.anew else chosen.start)) != 1:
         parser.error("give one of --weights, --backbone and --start, or --start with --anew and one of the others")
-    if chosen.without_layers and (chosen.start is None or chosen.anew):
-        parser.error("--without-layers leaves layers of --start out, and --anew has all of the pretrained encoder's")
     return chosen
 
 
@@ -155,7 +150,6 @@ def beginning(chosen: argparse.Namespace, rows: Sequence[int], examples: list[Ex
     else:
         network = shipped_network(chosen.start / "model.onnx")
         set_biases(network, examples)
-    leave_out_layers(network, chosen.without_layers)
     if pretrained is not None:
         put_back(network.backbone, pretrained)
     return network
