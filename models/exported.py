@@ -19,6 +19,9 @@ from models.smoothing import Smoothing
 from models.wide import BUCKETS, COLUMNS, FACTOR, SALTS, WEIGHTS
 
 OUTPUTS = ("sentiment", "risk", "kinds", "toxicity", "relevance", "embedding")
+CORRECTION = "correction"
+"""The head whose answers are added to sentiment's; it is none of the outputs."""
+
 KIND_MARGIN = 1.5
 """Logit of a kind that alone makes a risk logit of 0: a call to boycott is a risk even where it reads like no complaint."""
 
@@ -89,13 +92,17 @@ class ExportedNetwork(nn.Module):
         risk = torch.maximum(self.outputs["risk"](everything).squeeze(-1), kinds.amax(1) - KIND_MARGIN)
         evidence = self._wide(tokens, mask)
         return (
-            self.outputs["sentiment"](last) + evidence[:, :-1],
+            self._sentiment(last, everything) + evidence[:, :-1],
             risk,
             kinds,
             self.outputs["toxicity"](everything).squeeze(-1) + evidence[:, -1],
             self.outputs["relevance"](last).squeeze(-1),
             embedding,
         )
+
+    def _sentiment(self, last: torch.Tensor, everything: torch.Tensor) -> torch.Tensor:
+        told: torch.Tensor = self.outputs["sentiment"](last)
+        return told + self.outputs[CORRECTION](everything) if CORRECTION in self.outputs else told
 
     def _wide(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """What runs of one, two and three pieces say (`models/wide.py`), [batch, columns]."""

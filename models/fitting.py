@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,14 @@ from transformers import BertModel
 
 from models.augmentation import dressed
 from models.data import Example
+from models.exported import CORRECTION
 from models.heads import (
+    correction_rows,
     features_of,
     fit_embedding,
     fit_kinds,
     fit_risk,
+    fit_sentiment_correction,
     fit_toxicity,
     kinds_left_out,
     layer_means,
@@ -88,7 +91,7 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
         head = risk_of([other for other in games if other != game])
         scores = head(played[game])[:, 0]
         crossed[game] = round(float(roc_auc_score([row.risk for row in reviews], scores)), 3)
-    toxic = toxicity_rows(examples, random)
+    sentiment = Linear(_array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)])
     findings = {
         "review_bombing_by_a_head_that_saw_the_other_game": crossed,
         **kinds_left_out(own, own_again, sentences, calm),
@@ -97,12 +100,31 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
         "embedding": embedding,
         "kinds": fit_kinds(both, 2 * sentences, calm).times(findings["sharpness"]),
         "risk": risk_of(list(games)),
-        "sentiment": Linear(
-            _array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)]
-        ),
-        "toxicity": fit_toxicity(inputs([row.text for row in toxic]), toxic),
+        "sentiment": sentiment,
+        **heads_of_tone(inputs, examples, sentiment),
         "relevance": Linear(_array(network.relevance.weight), _array(network.relevance.bias)),
     }, findings
+
+
+def heads_of_tone(
+    inputs: Callable[[Sequence[str]], NDArray[np.float32]], examples: list[Example], sentiment: Linear
+) -> dict[str, Head]:
+    """Toxicity, and the correction of what the head of sentiment says; none where no posts about brands may be learnt from.
+
+    `inputs`: texts to the features that fitted heads look at.
+    """
+    random, chance = np.random.default_rng(0), np.random.default_rng(1)
+    toxic = toxicity_rows(examples, random)
+    texts = [row.text for row in toxic]
+    again = [dressed(text, chance) for text in texts]
+    heads: dict[str, Head] = {
+        "toxicity": fit_toxicity(np.concatenate([inputs(texts), inputs(again)]), 2 * toxic),
+    }
+    if corrected := correction_rows(examples):
+        seen = inputs([row.text for row in corrected])
+        told = sentiment(seen[:, -sentiment.weights.shape[1] :])
+        heads[CORRECTION] = fit_sentiment_correction(seen, corrected, told)
+    return heads
 
 
 def texts_of_all_languages(examples: list[Example], count: int, random: np.random.Generator) -> list[str]:

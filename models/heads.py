@@ -7,34 +7,30 @@ before remember.
 - `kinds`: small networks with one hidden layer (`hidden.py`) on `prototypes.tsv` over the twelve kinds and calm, one of which it is.
 - `risk`: such networks on the same sentences, the sets with complaints and the reviews of bombed games. What
   makes a tweet a risk (a complaint) makes none of a bad review, and no single direction says both.
-- `toxicity`: one on its own sets.
+- `toxicity`: such networks on its own sets.
+- `correction`: such networks again, added to what the head of sentiment says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from tokenizers import Tokenizer
 from transformers import BertModel
 
 from models.batches import encode, padded
 from models.data import Example
-from models.hidden import Hidden, Linear, fit_binary, fit_classes
+from models.hidden import Hidden, Linear, fit_binary, fit_classes, fit_correction
 from models.network import fastest_precision, looked_at, mean_of_tokens
 from models.prototypes import KINDS, Prototype
-from models.sets import TOXICITY_SETS
-from models.wide import balanced, own_bias
-
-_OWN_BIAS = 10.0
-"""Value of a set's indicator: large, so that its bias is hardly regularised."""
+from models.sets import TARGET, TOXICITY_SETS
+from models.wide import balanced
 
 Matrix = NDArray[np.float32]
 
@@ -173,34 +169,32 @@ def fit_risk(
     return fit_binary(np.concatenate([features, prototype_features]), labels, together)
 
 
-def fit_toxicity(features: Matrix, rows: Sequence[Example], strength: float = 0.0005) -> Linear:
-    """Logistic regression on labelled rows, each set with a bias of its own; the bias that ships is their mean."""
+def fit_toxicity(features: Matrix, rows: Sequence[Example]) -> Hidden:
+    """Small networks on labelled rows, each set with a bias of its own; the bias that ships is their mean."""
     sources = [row.source for row in rows]
     labels = np.array([int(row.toxicity or 0) for row in rows])
-    fitted = _logistic(features, labels, balanced(sources, labels), strength, own_bias(sources) * _OWN_BIAS)
-    width = features.shape[1]
-    mean = float(fitted.weights[0, width:].mean()) * _OWN_BIAS
-    return Linear(fitted.weights[:, :width].copy(), fitted.bias + np.float32(mean))
+    names = sorted(set(sources))
+    groups = np.array([names.index(source) for source in sources])
+    return fit_binary(features, labels.astype(np.float64), balanced(sources, labels), groups)
 
 
-def _logistic(
-    features: Matrix,
-    labels: NDArray[Any],
-    weights: NDArray[np.float64] | None,
-    strength: float,
-    beside: Matrix | None = None,
-) -> Linear:
-    """L2-regularised logistic regression, the classes balanced where no weights are given; `beside` is taken as it is.
+CORRECTED_BY = 0.5
+"""How much of a correction is added: all of it makes UMSAB's sentiment worse by half a point."""
 
-    The features are brought to mean 0 and deviation 1 for the fit, and the head that comes out takes them as they were.
+
+def correction_rows(examples: Sequence[Example]) -> list[Example]:
+    """The training examples that sentiment's correction is fitted on: the target set's, and posts about a brand as they come.
+
+    None where there are no such posts, which are for research use.
     """
-    mean, deviation = features.mean(0), features.std(0) + 1e-6
-    inputs = (features - mean) / deviation
-    if beside is not None:
-        inputs = np.concatenate([inputs, beside], axis=1)
-    fitted = LogisticRegression(C=strength, max_iter=400, class_weight=None if weights is not None else "balanced")
-    fitted.fit(inputs, labels, sample_weight=weights)
-    matrix = fitted.coef_.astype(np.float64)
-    matrix[:, : features.shape[1]] /= deviation
-    bias = fitted.intercept_ - matrix[:, : features.shape[1]] @ mean
-    return Linear(matrix.astype(np.float32), bias.astype(np.float32))
+    rows = [e for e in examples if e.source in {TARGET, "germeval"} and e.sentiment is not None and not e.held_out]
+    return rows if any(row.source != TARGET for row in rows) else []
+
+
+def fit_sentiment_correction(features: Matrix, rows: Sequence[Example], told: Matrix) -> Hidden:
+    """What several layers know of a text's sentiment that the last one does not, as logits to be added to `told`, the head's.
+
+    Among posts about a brand neutral ones are by far the most, where the target set has as many of each class; the layers before
+    know which of both a text is like.
+    """
+    return fit_correction(features, np.array([int(row.sentiment or 0) for row in rows]), told).times(CORRECTED_BY)

@@ -35,6 +35,7 @@ class Setting:
 
 BINARY = Setting(32, 8, 0.3, 0.05)
 CLASSES = Setting(64, 15, 0.5, 0.1)
+CORRECTION = Setting(64, 3, 0.5, 0.3)
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,22 @@ class Hidden:
 Head = Linear | Hidden
 
 
-def fit_binary(features: Matrix, labels: NDArray[np.float64], weights: NDArray[np.float64]) -> Hidden:
-    """One logit: of labels 0 or 1, each row as heavy as its weight."""
+def fit_binary(
+    features: Matrix,
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    groups: NDArray[np.int_] | None = None,
+) -> Hidden:
+    """One logit: of labels 0 or 1, each row as heavy as its weight.
+
+    With `groups`, a number of each row's, every group has a bias of its own while it is learnt, and their mean is kept.
+    """
     wanted, weighed = (torch.from_numpy(each.astype(np.float32)) for each in (labels, weights))
 
     def loss(logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted[rows], weighed[rows])
 
-    return _fit(features, 1, loss, BINARY)
+    return _fit(features, 1, loss, BINARY, groups)
 
 
 def fit_classes(features: Matrix, labels: NDArray[np.int_], count: int) -> Hidden:
@@ -93,14 +102,27 @@ def fit_classes(features: Matrix, labels: NDArray[np.int_], count: int) -> Hidde
     return _fit(features, count, loss, CLASSES)
 
 
-def _fit(features: Matrix, outputs: int, loss: Loss, setting: Setting) -> Hidden:
+def fit_correction(features: Matrix, labels: NDArray[np.int_], told: Matrix) -> Hidden:
+    """What is to be added to logits that another head has told, [rows, classes], so that they are right more often."""
+    wanted, before = torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(told)
+
+    def loss(logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(before[rows] + logits, wanted[rows], label_smoothing=0.05)
+
+    return _fit(features, told.shape[1], loss, CORRECTION)
+
+
+def _fit(
+    features: Matrix, outputs: int, loss: Loss, setting: Setting, groups: NDArray[np.int_] | None = None
+) -> Hidden:
     mean, deviation = features.mean(0), features.std(0) + 1e-6
     inputs = torch.from_numpy((features - mean) / deviation)
+    numbers = torch.zeros(len(inputs), dtype=torch.int64) if groups is None else torch.from_numpy(groups)
     inner, outer = [], []
     with torch.random.fork_rng(devices=[]):
         for seed in range(MEMBERS):
             torch.manual_seed(seed)
-            first, second = _member(inputs, outputs, loss, setting)
+            first, second = _member(inputs, numbers, outputs, loss, setting)
             inner.append(first)
             outer.append(second)
     weights = np.concatenate([each.weights for each in inner]) / deviation
@@ -114,22 +136,27 @@ def _fit(features: Matrix, outputs: int, loss: Loss, setting: Setting) -> Hidden
     )
 
 
-def _member(inputs: torch.Tensor, outputs: int, loss: Loss, setting: Setting) -> tuple[Linear, Linear]:
+def _member(
+    inputs: torch.Tensor, groups: torch.Tensor, outputs: int, loss: Loss, setting: Setting
+) -> tuple[Linear, Linear]:
     """One network's two layers; AdamW, its rate falling to zero."""
     first, second = torch.nn.Linear(inputs.shape[1], setting.width), torch.nn.Linear(setting.width, outputs)
     drop = torch.nn.Dropout(setting.dropped)
     network = torch.nn.Sequential(drop, first, torch.nn.ReLU(), drop, second)
+    own = torch.nn.Parameter(torch.zeros(int(groups.max()) + 1, outputs))
     batch = min(_BATCH, len(inputs))
     steps = len(inputs) // batch
-    stepper = torch.optim.AdamW(network.parameters(), lr=_PEAK, weight_decay=setting.decay)
+    learnt = [{"params": list(network.parameters())}, {"params": [own], "weight_decay": 0.0}]
+    stepper = torch.optim.AdamW(learnt[: 1 + bool(groups.any())], lr=_PEAK, weight_decay=setting.decay)
     falling = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: 1 - step / (setting.epochs * steps))
     for _ in range(setting.epochs):
         for rows in torch.randperm(len(inputs))[: steps * batch].split(batch):
             stepper.zero_grad()
-            loss(network(inputs[rows]), rows).backward()  # type: ignore[no-untyped-call]
+            loss(network(inputs[rows]) + own[groups[rows]], rows).backward()  # type: ignore[no-untyped-call]
             stepper.step()
             falling.step()
-    return _read(first), _read(second)
+    last = _read(second)
+    return _read(first), Linear(last.weights, last.bias + own.detach().mean(0).numpy())
 
 
 def _read(layer: Any) -> Linear:

@@ -1,8 +1,8 @@
-"""Puts a toxicity head that is fitted anew into the model that ships, and leaves everything else as it is.
+"""Puts heads of tone that are fitted anew into the model that ships, and leaves its encoder and the other heads as they are.
 
 `python -m models.refit DATA --work-folder WORK --folder CANDIDATE`: the encoder and the other heads of `models/tocsin-e5` are read
-back and written again (the int8 weights come out the same), toxicity is fitted on the shipped encoder's features and on runs of
-pieces, and of the calibration only what is toxicity's is made anew. Then measure CANDIDATE with `models/evaluate.py`.
+back and written again (the int8 weights come out the same); toxicity and the correction of sentiment are fitted on the shipped
+encoder's features, toxicity on runs of pieces as well; the calibration is made anew. Then measure CANDIDATE with `models/evaluate.py`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from tokenizers import Tokenizer
 from models.calibration import calibrate
 from models.data import training, validation
 from models.export import NAME, write_graph
-from models.fitting import Trained
-from models.heads import features_of, fit_toxicity, toxicity_rows
+from models.fitting import Trained, heads_of_tone
+from models.heads import features_of
+from models.hidden import Linear
 from models.start import shipped_heads, shipped_network, shipped_smoothing, shipped_weights
 from models.wide import WEIGHTS
 from models.wide import fit_toxicity as fit_toxicity_table
 from services.classify.classifiers.folder import revision_of
-
-CALIBRATED = ("temperatures", "shifts", "thresholds", "harmful_rates")
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -52,8 +51,9 @@ def run(chosen: argparse.Namespace) -> None:
     tokenizer.no_padding()
     heads = shipped_heads(weights)
     examples = training(chosen.data)
-    rows = toxicity_rows(examples, np.random.default_rng(0))
-    heads["toxicity"] = fit_toxicity(features_of(network.backbone, tokenizer, [row.text for row in rows]), rows)
+    told = heads["sentiment"]
+    assert isinstance(told, Linear)
+    heads |= heads_of_tone(lambda texts: features_of(network.backbone, tokenizer, texts), examples, told)
     sentiment = weights["wide"][:, :3] / WEIGHTS[:3]
     table = np.concatenate([sentiment, fit_toxicity_table(tokenizer, examples)], axis=1)
     trained = Trained(network, network.backbone, tokenizer)
@@ -61,9 +61,7 @@ def run(chosen: argparse.Namespace) -> None:
     shutil.copyfile(chosen.start / "tokenizer.json", chosen.folder / "tokenizer.json")
     config = json.loads((chosen.start / "config.json").read_text(encoding="utf-8"))
     made = calibrate(chosen.folder, examples, validation(chosen.data), chosen.threads)
-    for part in ("temperatures", "thresholds"):
-        config[part]["toxicity"] = made[part]["toxicity"]
-    config["revision"] = revision_of(chosen.folder, {name: config[name] for name in CALIBRATED if name in config})
+    config |= made | {"revision": revision_of(chosen.folder, made)}
     (chosen.folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     known = json.loads((chosen.start / "metrics.json").read_text(encoding="utf-8"))["at_the_fitting"]
     (chosen.work_folder / "findings.json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

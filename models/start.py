@@ -21,7 +21,7 @@ from transformers import BertModel
 
 from models.backbone import SPECIAL_PIECES, encoder_config
 from models.data import SENTIMENTS, Example
-from models.exported import OUTPUTS
+from models.exported import CORRECTION, OUTPUTS
 from models.fused import FUSED
 from models.hidden import Head, Hidden, Linear
 from models.network import Network
@@ -111,11 +111,12 @@ def shipped_heads(weights: Weights) -> dict[str, Head]:
     def linear(name: str) -> Linear:
         return Linear(weights[f"outputs.{name}.weight"], weights[f"outputs.{name}.bias"])
 
+    corrected = [CORRECTION] if f"outputs.{CORRECTION}.inner.weight" in weights else []
     return {
         name: linear(name)
         if f"outputs.{name}.weight" in weights
         else Hidden(linear(f"{name}.inner"), linear(f"{name}.outer"))
-        for name in OUTPUTS
+        for name in (*OUTPUTS, *corrected)
     }
 
 
@@ -157,7 +158,7 @@ def shipped_network(path: Path) -> Network:
     """The network for training with all that the graph kept.
 
     Not kept, and begun anew: the biases of the sets other than the target's (see `set_biases`), the heads that are fitted
-    after the training, of which those of risk and kinds have a hidden layer that no head of training has.
+    after the training, of which those of risk, kinds and toxicity have a hidden layer that no head of training has.
     """
     weights = shipped_weights(path)
     network = Network(shipped_backbone(weights))

@@ -25,7 +25,7 @@ from models import export
 from models.backbone import encoder_config
 from models.batches import PAD
 from models.export import write_graph
-from models.exported import OUTPUTS, ExportedNetwork
+from models.exported import CORRECTION, OUTPUTS, ExportedNetwork
 from models.fitting import Trained
 from models.fused import attention_with_its_product
 from models.hidden import Head, Hidden, Linear
@@ -72,15 +72,21 @@ def exporter() -> Exporter:
         seen = WIDTH if name in {"sentiment", "relevance"} else WIDTH * len(looked_at(LAYERS))
         weights, bias = chance.normal(size=(size, seen)), chance.normal(size=size)
         heads[name] = Linear(weights.astype(np.float32), bias.astype(np.float32))
-    within = chance.normal(size=(5, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
-    heads["risk"] = Hidden(
-        Linear(within, np.ones(5, np.float32)), Linear(np.ones((1, 5), np.float32), np.zeros(1, np.float32))
-    )
+    heads["risk"] = hidden_head(1)
     return Exporter(network, heads, chance.normal(size=(BUCKETS, len(COLUMNS))).astype(np.float32))
 
 
 def layers_of(head: Head) -> list[Linear]:
     return [head.inner, head.outer] if isinstance(head, Hidden) else [head]
+
+
+def hidden_head(outputs: int, units: int = 5) -> Hidden:
+    chance = np.random.default_rng(outputs)
+    within = chance.normal(size=(units, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
+    without = chance.normal(size=(outputs, units)).astype(np.float32)
+    # No two of the biases are equal: the graph holds equal ones once.
+    first, second = (chance.normal(size=size).astype(np.float32) for size in (units, outputs))
+    return Hidden(Linear(within, first), Linear(without, second))
 
 
 def operations(graph: Path) -> Counter[str]:
@@ -164,6 +170,24 @@ def test_the_heads_are_read_back_as_they_were(exporter: Exporter, tmp_path: Path
         for kept, ours in zip(layers_of(head), layers_of(exporter.heads[name]), strict=True):
             np.testing.assert_array_equal(kept.weights, ours.weights, err_msg=name)
             np.testing.assert_array_equal(kept.bias, ours.bias, err_msg=name)
+
+
+def test_a_correction_is_added_to_what_the_head_of_sentiment_says_and_is_read_back(
+    exporter: Exporter, tmp_path: Path
+) -> None:
+    before = exporter.answers()
+    exporter.heads[CORRECTION] = hidden_head(3)
+    path = exporter.write(tmp_path)
+    after = exporter.answers()
+    assert np.abs(after["sentiment"] - before["sentiment"]).min() > 0
+    for name in set(OUTPUTS) - {"sentiment"}:
+        np.testing.assert_array_equal(after[name], before[name], err_msg=name)
+    np.testing.assert_allclose(
+        answers_of(tmp_path / "model-float32.onnx")["sentiment"], after["sentiment"], rtol=1e-3, atol=1e-3
+    )
+    kept = shipped_heads(shipped_weights(path))[CORRECTION]
+    for ours, read in zip(layers_of(exporter.heads[CORRECTION]), layers_of(kept), strict=True):
+        np.testing.assert_array_equal(ours.weights, read.weights)
 
 
 def test_a_channel_that_is_blown_up_costs_the_others_less_with_smoothing(exporter: Exporter, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ require_training()
 
 import torch
 
-from models.hidden import Hidden, Linear, fit_binary, fit_classes
+from models.hidden import Hidden, Linear, fit_binary, fit_classes, fit_correction
 
 
 def corners(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,3 +66,28 @@ def test_what_it_says_can_be_multiplied() -> None:
     given = np.array([[-3.0], [0.5], [2.0]], np.float32)
     assert head(given)[:, 0].tolist() == [0.5, 1.0, 3.5]
     assert head.times(2)(given)[:, 0].tolist() == [1.0, 2.0, 7.0]
+
+
+def test_each_group_has_its_own_share_of_what_is_meant() -> None:
+    chance = np.random.default_rng(7)
+    groups = np.repeat([0, 1], 5000)
+    # Much more is meant in the second group, whose points lie elsewhere along the last axis: that axis itself means nothing.
+    points = chance.normal(size=(10_000, 3)).astype(np.float32)
+    points[:, 2] += 2 * groups
+    meant = (chance.random(10_000) < 1 / (1 + np.exp(-points[:, 0] - 4 * groups + 2))).astype(float)
+    weights = np.ones(10_000)
+    plain, apart = fit_binary(points, meant, weights), fit_binary(points, meant, weights, groups)
+    here, there = np.zeros((1, 3), np.float32), np.array([[0, 0, 2]], np.float32)
+    assert (apart(there) - apart(here)).item() < 0.9 * (plain(there) - plain(here)).item()
+
+
+def test_a_correction_mends_what_was_told_wrong_and_leaves_the_rest() -> None:
+    chance = np.random.default_rng(9)
+    points = chance.normal(size=(20_000, 4)).astype(np.float32)
+    labels = (points[:, 0] > 0).astype(int)
+    # What was told beforehand is right but where the second number is large.
+    wrong = points[:, 1] > 1
+    told = np.eye(2, dtype=np.float32)[np.where(wrong, 1 - labels, labels)]
+    corrected = told + fit_correction(points, labels, told)(points)
+    assert np.mean(corrected.argmax(1)[wrong] == labels[wrong]) > 0.3
+    assert np.mean(corrected.argmax(1)[~wrong] == labels[~wrong]) > 0.95
