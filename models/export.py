@@ -26,9 +26,10 @@ from models.data import SENTIMENTS, review_bombing, training, validation
 from models.exported import OUTPUTS, ExportedNetwork
 from models.fitting import Trained, fit_heads, texts_of_all_languages
 from models.fused import attention_with_its_product
+from models.heads import features_of
 from models.hidden import Head
 from models.prototypes import KINDS
-from models.smoothing import Smoothing, smoothing_of
+from models.smoothing import Smoothing, Spread, smoothing_of, spread_of
 from models.start import saved_network
 from models.wide import fit_wide
 
@@ -67,11 +68,13 @@ def write_graph(
     heads: dict[str, Head],
     table: NDArray[np.float32],
     smoothing: Sequence[Smoothing],
+    spread: Spread | None,
     work: Path,
     target: Path,
 ) -> None:
-    """Export, fold constants, and quantise the matrix products of the encoder to int8; the heads stay float32."""
-    module = ExportedNetwork(trained.network.backbone, heads, PAD, table, smoothing).eval()
+    """Export, fold constants, and quantise to int8 the matrix products of the encoder and the first layers of the heads that look at
+    several of its layers; what makes logits stays float32."""
+    module = ExportedNetwork(trained.network.backbone, heads, PAD, table, smoothing, spread).eval()
     tokens = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, PAD, PAD]])
     plain = work / "model-float32.onnx"
     torch.onnx.export(
@@ -91,17 +94,21 @@ def write_graph(
         op_types_to_quantize=["MatMul"],
         weight_type=QuantType.QInt8,
         per_channel=True,
-        nodes_to_exclude=_head_nodes(work / "model-folded.onnx"),
+        nodes_to_exclude=_last_products(work / "model-folded.onnx"),
     )
     attention_with_its_product(target)
 
 
-def _head_nodes(path: Path) -> list[str]:
-    """The heads' products, by their weights: no runtime or optimiser keeps the names of nodes."""
+def _last_products(path: Path) -> list[str]:
+    """The products that make logits, by their weights: no runtime or optimiser keeps the names of nodes."""
     import onnx
 
     graph = onnx.load(str(path), load_external_data=False).graph
-    names = [node.name for node in graph.node if any(name.startswith("outputs.") for name in node.input)]
+
+    def last(name: str) -> bool:
+        return name.startswith("outputs.") and ".inner." not in name and not name.startswith("outputs.embedding.")
+
+    names = [node.name for node in graph.node if any(last(name) for name in node.input)]
     # The quantiser makes a MatMul and an Add of a Gemm first, and gives the former a new name.
     return [*names, *(f"{name}_MatMul" for name in names)]
 
@@ -118,7 +125,8 @@ def run(chosen: argparse.Namespace) -> None:
     table = fit_wide(trained.tokenizer, examples)
     looked_through = texts_of_all_languages(examples, SMOOTHING_TEXTS, np.random.default_rng(0))
     smoothing = smoothing_of(trained.network.backbone, trained.tokenizer, looked_through)
-    write_graph(trained, heads, table, smoothing, chosen.work_folder, folder / "model.onnx")
+    spread = spread_of(features_of(trained.network.backbone, trained.tokenizer, looked_through))
+    write_graph(trained, heads, table, smoothing, spread, chosen.work_folder, folder / "model.onnx")
     shutil.copyfile(chosen.work_folder / "tokenizer.json", folder / "tokenizer.json")
     digest = hashlib.sha256((folder / "model.onnx").read_bytes() + (folder / "tokenizer.json").read_bytes())
     calibration = calibrate(folder, examples, checked, chosen.threads)

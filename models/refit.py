@@ -24,7 +24,7 @@ from models.export import NAME, write_graph
 from models.fitting import Trained, heads_of_tone
 from models.heads import features_of
 from models.hidden import Linear
-from models.start import shipped_heads, shipped_network, shipped_smoothing, shipped_weights
+from models.start import shipped_heads, shipped_network, shipped_smoothing, shipped_spread, shipped_weights
 from models.wide import WEIGHTS
 from models.wide import fit_toxicity as fit_toxicity_table
 from services.classify.classifiers.folder import revision_of
@@ -57,7 +57,8 @@ def run(chosen: argparse.Namespace) -> None:
     sentiment = weights["wide"][:, :3] / WEIGHTS[:3]
     table = np.concatenate([sentiment, fit_toxicity_table(tokenizer, examples)], axis=1)
     trained = Trained(network, network.backbone, tokenizer)
-    write_graph(trained, heads, table, shipped_smoothing(weights), chosen.work_folder, chosen.folder / "model.onnx")
+    smoothing, spread = shipped_smoothing(weights), shipped_spread(weights)
+    write_graph(trained, heads, table, smoothing, spread, chosen.work_folder, chosen.folder / "model.onnx")
     shutil.copyfile(chosen.start / "tokenizer.json", chosen.folder / "tokenizer.json")
     config = json.loads((chosen.start / "config.json").read_text(encoding="utf-8"))
     made = calibrate(chosen.folder, examples, validation(chosen.data), chosen.threads)

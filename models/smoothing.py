@@ -20,6 +20,7 @@ from torch import nn
 from transformers import BertModel
 
 from models.batches import encode, padded
+from models.hidden import Head, Hidden, Linear
 
 STRENGTH = 0.75
 """How much of a channel's size goes over to its weights. At 0.5 three times as much noise is left, at 1 a third more."""
@@ -35,6 +36,39 @@ class Smoothing:
 
     inner: Factors
     outer: Factors
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What the features of fitted heads are on the average, and how far they stray from it.
+
+    The means of several layers stand side by side in one product, some of them many times as large as others: int8 would see those
+    alone. So what goes in is brought to the same mean and size, and the first layer of each head made for that.
+    """
+
+    mean: Factors
+    deviation: Factors
+
+    def taken_from(self, head: Head) -> Head:
+        """The head for features that have been brought to the same mean and size, which says the same."""
+        first = head.inner if isinstance(head, Hidden) else head
+        bias = (first.bias + first.weights @ self.mean).astype(np.float32)
+        return _with_first(head, Linear(first.weights * self.deviation, bias))
+
+    def given_to(self, head: Head) -> Head:
+        """The head for features as they are, from one that `taken_from` made."""
+        first = head.inner if isinstance(head, Hidden) else head
+        weights = first.weights / self.deviation
+        return _with_first(head, Linear(weights, (first.bias - weights @ self.mean).astype(np.float32)))
+
+
+def spread_of(features: Factors) -> Spread:
+    """The spread of some texts' features, [texts, features]."""
+    return Spread(features.mean(0), np.maximum(features.std(0), 1e-4))
+
+
+def _with_first(head: Head, first: Linear) -> Head:
+    return Hidden(first, head.outer) if isinstance(head, Hidden) else first
 
 
 def smoothing_of(backbone: BertModel, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Smoothing]:

@@ -21,12 +21,12 @@ from transformers import BertModel
 
 from models.backbone import SPECIAL_PIECES, encoder_config
 from models.data import SENTIMENTS, Example
-from models.exported import CORRECTION, OUTPUTS
+from models.exported import AT_THE_END, CORRECTION, OUTPUTS
 from models.fused import FUSED
 from models.hidden import Head, Hidden, Linear
 from models.network import Network
 from models.sets import SET_NAMES, TARGET
-from models.smoothing import Smoothing
+from models.smoothing import Smoothing, Spread
 
 HEAD_WIDTH = 32
 """Of each attention head in e5-small; neither a graph nor a checkpoint says it."""
@@ -105,19 +105,29 @@ def _product(stored: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     return matrix
 
 
+def shipped_spread(weights: Weights) -> Spread | None:
+    """What a shipped graph takes its heads' features to be; none for a graph whose heads take them as they are."""
+    if "spread_mean" not in weights:
+        return None
+    return Spread(weights["spread_mean"], 1 / weights["spread_size"])
+
+
 def shipped_heads(weights: Weights) -> dict[str, Head]:
-    """The heads of a shipped graph, by output."""
+    """The heads of a shipped graph, by output, for features as they are."""
+    spread = shipped_spread(weights)
 
     def linear(name: str) -> Linear:
         return Linear(weights[f"outputs.{name}.weight"], weights[f"outputs.{name}.bias"])
 
+    def head(name: str) -> Head:
+        if f"outputs.{name}.weight" in weights:
+            found: Head = linear(name)
+        else:
+            found = Hidden(linear(f"{name}.inner"), linear(f"{name}.outer"))
+        return found if spread is None or name in AT_THE_END else spread.given_to(found)
+
     corrected = [CORRECTION] if f"outputs.{CORRECTION}.inner.weight" in weights else []
-    return {
-        name: linear(name)
-        if f"outputs.{name}.weight" in weights
-        else Hidden(linear(f"{name}.inner"), linear(f"{name}.outer"))
-        for name in (*OUTPUTS, *corrected)
-    }
+    return {name: head(name) for name in (*OUTPUTS, *corrected)}
 
 
 def shipped_backbone(weights: Weights) -> BertModel:
@@ -161,21 +171,19 @@ def shipped_network(path: Path) -> Network:
     after the training, of which those of risk, kinds and toxicity have a hidden layer that no head of training has.
     """
     weights = shipped_weights(path)
-    network = Network(shipped_backbone(weights))
+    network, heads = Network(shipped_backbone(weights)), shipped_heads(weights)
     with torch.no_grad():
-        network.memory.weight.copy_(torch.from_numpy(weights["outputs.embedding.weight"].copy()))
-        network.memory.bias.copy_(torch.from_numpy(weights["outputs.embedding.bias"].copy()))
-        for name in ("sentiment", "toxicity", "relevance", "risk", "kinds"):
-            if f"outputs.{name}.weight" not in weights:
+        for name in ("embedding", *AT_THE_END, "toxicity", "risk", "kinds"):
+            fitted = heads[name]
+            if isinstance(fitted, Hidden):
                 continue
-            head: torch.nn.Linear = getattr(network, name)
+            head: torch.nn.Linear = getattr(network, "memory" if name == "embedding" else name)
             # A fitted head looks at several layers, the last one last; most heads of training at that one alone, and none
             # knows a kind called calm.
-            fitted = weights[f"outputs.{name}.weight"][: head.out_features, -head.in_features :]
-            head.weight.copy_(torch.from_numpy(fitted.copy()))
-            bias = network.get_submodule(f"{name}_bias") if head.bias is None else head
-            kept = torch.from_numpy(weights[f"outputs.{name}.bias"][: head.out_features])
-            (bias.weight if head.bias is None else bias.bias).copy_(kept)
+            kept = fitted.weights[: head.out_features, -head.in_features :]
+            head.weight.copy_(torch.from_numpy(kept.copy()))
+            bias = network.get_submodule(f"{name}_bias").weight if head.bias is None else head.bias
+            bias.copy_(torch.from_numpy(fitted.bias[: head.out_features].copy()))
     return network
 
 
