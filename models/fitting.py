@@ -106,6 +106,20 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
     }, findings
 
 
+def head_of_kinds(
+    inputs: Callable[[Sequence[str]], NDArray[np.float32]], examples: list[Example]
+) -> tuple[Hidden, Findings]:
+    """The kinds alone, as `fit_heads` fits them but for chance, and what is measured on scenes left out."""
+    sentences, chance = prototypes(), np.random.default_rng(1)
+    texts = [s.text for s in sentences]
+    own, again = inputs(texts), inputs([dressed(text, chance) for text in texts])
+    calm = [row.text for row in risk_rows(examples, 400, np.random.default_rng(0)) if row.source == TARGET]
+    quiet = np.concatenate([inputs(calm), inputs([dressed(text, chance) for text in calm])])
+    findings = kinds_left_out(own, again, sentences, quiet)
+    head = fit_kinds(np.concatenate([own, again]), 2 * sentences, quiet)
+    return head.times(findings["sharpness"]), findings
+
+
 def heads_of_tone(
     inputs: Callable[[Sequence[str]], NDArray[np.float32]], examples: list[Example], sentiment: Linear
 ) -> dict[str, Head]:
@@ -120,7 +134,7 @@ def heads_of_tone(
     heads: dict[str, Head] = {
         "toxicity": fit_toxicity(np.concatenate([inputs(texts), inputs(again)]), 2 * toxic),
     }
-    if corrected := correction_rows(examples):
+    if corrected := correction_rows(examples, chance):
         seen = inputs([row.text for row in corrected])
         told = sentiment(seen[:, -sentiment.weights.shape[1] :])
         heads[CORRECTION] = fit_sentiment_correction(seen, corrected, told)

@@ -18,24 +18,24 @@ Matrix = NDArray[np.float32]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Of logits [rows, outputs] and the rows' numbers: the loss to be made small."""
 
-MEMBERS = 3
 _PEAK, _BATCH = 2e-3, 256
 
 
 @dataclass(frozen=True)
 class Setting:
     """How a head is fitted: hidden units of each member, rounds over the rows, the share of inputs and of hidden units that a
-    step does without, and how much the weights decay."""
+    step does without, how much the weights decay, and how many members there are."""
 
     width: int
     epochs: int
     dropped: float
     decay: float
+    members: int = 3
 
 
 BINARY = Setting(32, 8, 0.3, 0.05)
 CLASSES = Setting(64, 15, 0.5, 0.1)
-CORRECTION = Setting(64, 3, 0.5, 0.3)
+CORRECTION = Setting(64, 3, 0.5, 0.3, members=6)
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,27 @@ def fit_classes(features: Matrix, labels: NDArray[np.int_], count: int) -> Hidde
     return _fit(features, count, loss, CLASSES)
 
 
-def fit_correction(features: Matrix, labels: NDArray[np.int_], told: Matrix) -> Hidden:
-    """What is to be added to logits that another head has told, [rows, classes], so that they are right more often."""
+AS_TOLD = -1
+"""In place of a label: what was told of this row before is to be told again."""
+
+
+def fit_correction(features: Matrix, labels: NDArray[np.int_], told: Matrix, weights: NDArray[np.float64]) -> Hidden:
+    """What is to be added to logits that another head has told, [rows, classes], so that they are right more often.
+
+    Each row is as heavy as its weight. Where a label is `AS_TOLD`, a correction costs as much as what is said differs from before
+    (Kullback–Leibler divergence).
+    """
     wanted, before = torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(told)
+    weighed = torch.from_numpy(weights.astype(np.float32))
+    probable = before.softmax(1)
 
     def loss(logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(before[rows] + logits, wanted[rows], label_smoothing=0.05)
+        now = (before[rows] + logits).log_softmax(1)
+        wrong = torch.nn.functional.cross_entropy(
+            now, wanted[rows].clamp(min=0), label_smoothing=0.05, reduction="none"
+        )
+        moved = torch.nn.functional.kl_div(now, probable[rows], reduction="none").sum(1)
+        return (torch.where(wanted[rows] == AS_TOLD, moved, wrong) * weighed[rows]).mean()
 
     return _fit(features, told.shape[1], loss, CORRECTION)
 
@@ -120,7 +135,7 @@ def _fit(
     numbers = torch.zeros(len(inputs), dtype=torch.int64) if groups is None else torch.from_numpy(groups)
     inner, outer = [], []
     with torch.random.fork_rng(devices=[]):
-        for seed in range(MEMBERS):
+        for seed in range(setting.members):
             torch.manual_seed(seed)
             first, second = _member(inputs, numbers, outputs, loss, setting)
             inner.append(first)
@@ -130,7 +145,7 @@ def _fit(
     return Hidden(
         Linear(weights.astype(np.float32), bias.astype(np.float32)),
         Linear(
-            np.concatenate([each.weights for each in outer], axis=1) / np.float32(MEMBERS),
+            np.concatenate([each.weights for each in outer], axis=1) / np.float32(setting.members),
             np.mean([each.bias for each in outer], axis=0, dtype=np.float32),
         ),
     )

@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_sco
 
 from models.data import SENTIMENTS, Example, read, review_bombing
 from models.prototypes import prototypes
+from models.sets import POSTS
 from services.classify.classifiers.onnx import OnnxClassifier
 from services.classify.classifiers.port import Labels, Thresholds
 
@@ -36,7 +37,7 @@ def auroc(truth: Sequence[float | None], scores: Sequence[float]) -> float:
 
 def brand_posts(classifier: OnnxClassifier, examples: list[Example]) -> dict[str, float]:
     """Sentiment on the held-out posts about Deutsche Bahn, whose classes are far from balanced: nothing is moved for it."""
-    rows = [e for e in examples if e.source == "germeval" and e.held_out and e.sentiment is not None]
+    rows = [e for e in examples if e.source == POSTS and e.held_out and e.sentiment is not None]
     truth = [SENTIMENTS[e.sentiment or 0] for e in rows]
     told = [labels.label for labels in classifier.classify([e.text for e in rows])]
     negative = {"labels": ["negative"], "average": "macro"}

@@ -35,6 +35,9 @@ class SentimentSet:
 TARGET = "umsab"
 """The set that the exported sentiment head speaks for: its classes are balanced and it has all eight languages."""
 
+POSTS = "germeval"
+"""The set of posts about a brand that human readers judged by how they speak of it, with as few positive ones as there are."""
+
 _EMOTIONS = {
     "joy": "positive",
     "optimism": "positive",
@@ -125,7 +128,7 @@ SECOND_READINGS = Source(
 SET_NAMES = tuple(source.name for source in SOURCES)
 """Each set has a bias of its own in the sentiment and toxicity heads, because class priors and annotators differ."""
 
-JUDGED_AS_TARGET = frozenset({"germeval", "own_sentiments"})
+JUDGED_AS_TARGET = frozenset({POSTS, "own_sentiments"})
 """Sets whose texts learn with the target's bias: posts about a brand are what the head is asked about in service, and our own
 sentences were written with its three classes in mind."""
 

@@ -10,7 +10,7 @@ require_training()
 
 import torch
 
-from models.hidden import Hidden, Linear, fit_binary, fit_classes, fit_correction
+from models.hidden import AS_TOLD, Hidden, Linear, fit_binary, fit_classes, fit_correction
 
 
 def corners(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +88,19 @@ def test_a_correction_mends_what_was_told_wrong_and_leaves_the_rest() -> None:
     # What was told beforehand is right but where the second number is large.
     wrong = points[:, 1] > 1
     told = np.eye(2, dtype=np.float32)[np.where(wrong, 1 - labels, labels)]
-    corrected = told + fit_correction(points, labels, told)(points)
+    corrected = told + fit_correction(points, labels, told, np.ones(20_000))(points)
     assert np.mean(corrected.argmax(1)[wrong] == labels[wrong]) > 0.3
     assert np.mean(corrected.argmax(1)[~wrong] == labels[~wrong]) > 0.95
+
+
+def test_rows_to_be_told_as_before_are_left_alone_by_a_correction_of_others_like_them() -> None:
+    chance = np.random.default_rng(11)
+    points = chance.normal(size=(8_000, 4)).astype(np.float32)
+    told = np.tile(np.array([0.5, 0.0], np.float32), (8_000, 1))
+    elsewhere = points[:, 0] > 0
+    labels = np.where(elsewhere, AS_TOLD, 1)
+    moved = fit_correction(points, labels, told, np.ones(8_000))(points)
+    away = np.abs(moved[:, 1] - moved[:, 0])
+    assert np.median(away[elsewhere]) < 0.5 * np.median(away[~elsewhere])
+    heavier = fit_correction(points, labels, told, np.where(elsewhere, 1.0, 20.0))(points)
+    assert np.median((heavier[:, 1] - heavier[:, 0])[elsewhere]) > np.median((moved[:, 1] - moved[:, 0])[elsewhere])
