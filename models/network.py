@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from dataclasses import dataclass
 
 import torch
@@ -137,21 +135,6 @@ def fastest_precision() -> torch.autocast:
     """
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.autocast("cpu", torch.bfloat16, enabled=native)
-
-
-_MALLOPT = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
-"""M_MMAP_THRESHOLD (its largest value), M_TRIM_THRESHOLD and M_TOP_PAD of glibc's malloc.h, in bytes."""
-
-
-def keep_freed_memory() -> None:
-    """Have this process keep what it frees, instead of asking the system for the same pages at every operation.
-
-    By default glibc gives back each block of a few megabytes at once, and the pages of the next one are cleared again: a quarter
-    of a step's time. Does nothing where the C library has no such settings.
-    """
-    settings = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    for setting, value in _MALLOPT.items() if settings else ():
-        settings(setting, value)
 
 
 def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class Smoothing:
 class Spread:
     """What the features of fitted heads are on the average, and how far they stray from it.
 
-    The means of several layers stand side by side in one product, some of them many times as large as others: int8 would see those
+    The means of several layers stand side by side in one product, and some stray ten times as far as others: int8 would see those
     alone. So what goes in is brought to the same mean and size, and the first layer of each head made for that.
     """
 

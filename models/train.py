@@ -25,7 +25,7 @@ from models.backbone import cut_tokenizer, cut_vocabulary, hub_backbone, packed_
 from models.batches import Batches, Memory, encode, padded
 from models.data import SENTIMENTS, Example, Sampler, training, validation
 from models.evaluate import sentiment_figures
-from models.network import Network, Recipe, fastest_precision, keep_freed_memory
+from models.network import Network, Recipe, fastest_precision
 from models.readings import Teacher, digest_of, soft_readings, together
 from models.sets import SET_NAMES, TARGET
 from models.start import kept_rows, put_back, saved_network, set_biases, shipped_network
@@ -213,7 +213,6 @@ def run(chosen: argparse.Namespace, clock: Callable[[], float] = time.monotonic)
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(chosen.seed)
     torch.set_num_threads(chosen.threads)
-    keep_freed_memory()
     random = np.random.default_rng(chosen.seed)
     examples, checked = training(chosen.data, permissive=chosen.permissive), validation(chosen.data)
     rows = prepare_tokenizer(chosen, work, examples)
