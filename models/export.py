@@ -68,13 +68,13 @@ def write_graph(
     heads: dict[str, Head],
     table: NDArray[np.float32],
     smoothing: Sequence[Smoothing],
-    spread: Spread | None,
+    spread: Spread,
     work: Path,
     target: Path,
 ) -> None:
     """Export, fold constants, and quantise to int8 the matrix products of the encoder and the first layers of the heads that look at
     several of its layers; what makes logits stays float32."""
-    module = ExportedNetwork(trained.network.backbone, heads, PAD, table, smoothing, spread).eval()
+    module = ExportedNetwork(trained.network.backbone, heads, PAD, spread, table, smoothing).eval()
     tokens = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, PAD, PAD]])
     plain = work / "model-float32.onnx"
     torch.onnx.export(

@@ -40,7 +40,8 @@ class ExportedNetwork(nn.Module):
 
     The encoder is written out with plain operations, which a runtime fuses, but for attention (`_Attention`). The embedding
     table is int8 with a scale a row, exact to 0.4 % of a row's largest weight. With `smoothing`, one a layer, the products of
-    the feed-forward parts lose less to int8, and with `spread` those of the heads' first layers; the answers before that are the same.
+    the feed-forward parts lose less to int8, and so do those of the heads' first layers
+    by `spread`; the answers before that are the same.
     """
 
     def __init__(
@@ -48,9 +49,9 @@ class ExportedNetwork(nn.Module):
         backbone: BertModel,
         heads: dict[str, Head],
         pad: int,
+        spread: Spread,
         wide: NDArray[np.float32] | None = None,
         smoothing: Sequence[Smoothing] = (),
-        spread: Spread | None = None,
     ) -> None:
         super().__init__()
         self.pad = pad
@@ -70,11 +71,9 @@ class ExportedNetwork(nn.Module):
         self.register_buffer("positions", backbone.embeddings.position_embeddings.weight.detach()[:LONGEST] + kinds)
         evidence = np.zeros((BUCKETS, len(COLUMNS)), np.float32) if wide is None else wide
         self.register_buffer("wide", torch.from_numpy(WEIGHTS * evidence))
-        if spread is not None:
-            self.register_buffer("spread_mean", torch.from_numpy(spread.mean.copy()))
-            self.register_buffer("spread_size", torch.from_numpy(1 / spread.deviation))
-            heads = {name: head if name in AT_THE_END else spread.taken_from(head) for name, head in heads.items()}
-        self.spread = spread is not None
+        self.register_buffer("spread_mean", torch.from_numpy(spread.mean.copy()))
+        self.register_buffer("spread_size", torch.from_numpy(1 / spread.deviation))
+        heads = {name: head if name in AT_THE_END else spread.taken_from(head) for name, head in heads.items()}
         self.outputs = nn.ModuleDict({name: _head(head) for name, head in heads.items()})
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -92,9 +91,7 @@ class ExportedNetwork(nn.Module):
             if number in self.looked_at:
                 means.append((states * weights).sum(1) / count)
         last = means[-1]
-        everything = torch.cat(means, dim=1)
-        if self.spread:
-            everything = (everything - self.spread_mean) * self.spread_size
+        everything = (torch.cat(means, dim=1) - self.spread_mean) * self.spread_size
         vectors = self.outputs["embedding"](everything)
         embedding = vectors / vectors.norm(dim=1, keepdim=True)
         # Of twelve kinds and calm: the odds of each kind against all the rest.

@@ -39,6 +39,9 @@ Games = dict[str, list[Example]]
 
 Findings = dict[str, Any]
 
+Features = Callable[[Sequence[str]], NDArray[np.float32]]
+"""From texts to what fitted heads look at, [texts, features]."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -92,41 +95,36 @@ def fit_heads(trained: Trained, examples: list[Example], games: Games, texts: in
         scores = head(played[game])[:, 0]
         crossed[game] = round(float(roc_auc_score([row.risk for row in reviews], scores)), 3)
     sentiment = Linear(_array(network.sentiment.weight), _array(network.sentiment_bias.weight)[SET_NAMES.index(TARGET)])
-    findings = {
-        "review_bombing_by_a_head_that_saw_the_other_game": crossed,
-        **kinds_left_out(own, own_again, sentences, calm),
-    }
+    kinds, told = _kinds(own, own_again, calm)
     return {
         "embedding": embedding,
-        "kinds": fit_kinds(both, 2 * sentences, calm).times(findings["sharpness"]),
+        "kinds": kinds,
         "risk": risk_of(list(games)),
         "sentiment": sentiment,
         **heads_of_tone(inputs, examples, sentiment),
         "relevance": Linear(_array(network.relevance.weight), _array(network.relevance.bias)),
-    }, findings
+    }, {"review_bombing_by_a_head_that_saw_the_other_game": crossed, **told}
 
 
-def head_of_kinds(
-    inputs: Callable[[Sequence[str]], NDArray[np.float32]], examples: list[Example]
-) -> tuple[Hidden, Findings]:
-    """The kinds alone, as `fit_heads` fits them but for chance, and what is measured on scenes left out."""
+def head_of_kinds(inputs: Features, examples: list[Example]) -> tuple[Hidden, Findings]:
+    """The kinds alone, and what is measured on scenes left out."""
     sentences, chance = prototypes(), np.random.default_rng(1)
     texts = [s.text for s in sentences]
     own, again = inputs(texts), inputs([dressed(text, chance) for text in texts])
     calm = [row.text for row in risk_rows(examples, 400, np.random.default_rng(0)) if row.source == TARGET]
-    quiet = np.concatenate([inputs(calm), inputs([dressed(text, chance) for text in calm])])
-    findings = kinds_left_out(own, again, sentences, quiet)
-    head = fit_kinds(np.concatenate([own, again]), 2 * sentences, quiet)
+    return _kinds(own, again, np.concatenate([inputs(calm), inputs([dressed(text, chance) for text in calm])]))
+
+
+def _kinds(own: NDArray[np.float32], again: NDArray[np.float32], calm: NDArray[np.float32]) -> tuple[Hidden, Findings]:
+    """From features of the prototypes, of the same dressed otherwise, and of calm tweets."""
+    sentences = prototypes()
+    findings = kinds_left_out(own, again, sentences, calm)
+    head = fit_kinds(np.concatenate([own, again]), 2 * sentences, calm)
     return head.times(findings["sharpness"]), findings
 
 
-def heads_of_tone(
-    inputs: Callable[[Sequence[str]], NDArray[np.float32]], examples: list[Example], sentiment: Linear
-) -> dict[str, Head]:
-    """Toxicity, and the correction of what the head of sentiment says; none where no posts about brands may be learnt from.
-
-    `inputs`: texts to the features that fitted heads look at.
-    """
+def heads_of_tone(inputs: Features, examples: list[Example], sentiment: Linear) -> dict[str, Head]:
+    """Toxicity, and the correction of what the head of sentiment says; none where no posts about brands may be learnt from."""
     random, chance = np.random.default_rng(0), np.random.default_rng(1)
     toxic = toxicity_rows(examples, random)
     texts = [row.text for row in toxic]

@@ -161,8 +161,9 @@ def _member(
     own = torch.nn.Parameter(torch.zeros(int(groups.max()) + 1, outputs))
     batch = min(_BATCH, len(inputs))
     steps = len(inputs) // batch
-    learnt = [{"params": list(network.parameters())}, {"params": [own], "weight_decay": 0.0}]
-    stepper = torch.optim.AdamW(learnt[: 1 + bool(groups.any())], lr=_PEAK, weight_decay=setting.decay)
+    stepper = torch.optim.AdamW(network.parameters(), lr=_PEAK, weight_decay=setting.decay)
+    if groups.any():
+        stepper.add_param_group({"params": [own], "weight_decay": 0.0})
     falling = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: 1 - step / (setting.epochs * steps))
     for _ in range(setting.epochs):
         for rows in torch.randperm(len(inputs))[: steps * batch].split(batch):

@@ -105,11 +105,14 @@ def _product(stored: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     return matrix
 
 
-def shipped_spread(weights: Weights) -> Spread | None:
-    """What a shipped graph takes its heads' features to be; none for a graph whose heads take them as they are."""
-    if "spread_mean" not in weights:
-        return None
-    return Spread(weights["spread_mean"], 1 / weights["spread_size"])
+def shipped_spread(weights: Weights) -> Spread:
+    """What a shipped graph takes its heads' features to be. Raises ValueError for one that was written before it said so."""
+    try:
+        return Spread(weights["spread_mean"], 1 / weights["spread_size"])
+    except KeyError as problem:
+        raise ValueError(
+            f"the graph has no {problem}: it was written before the heads' first layers were int8"
+        ) from problem
 
 
 def shipped_heads(weights: Weights) -> dict[str, Head]:
@@ -124,7 +127,7 @@ def shipped_heads(weights: Weights) -> dict[str, Head]:
             found: Head = linear(name)
         else:
             found = Hidden(linear(f"{name}.inner"), linear(f"{name}.outer"))
-        return found if spread is None or name in AT_THE_END else spread.given_to(found)
+        return found if name in AT_THE_END else spread.given_to(found)
 
     corrected = [CORRECTION] if f"outputs.{CORRECTION}.inner.weight" in weights else []
     return {name: head(name) for name in (*OUTPUTS, *corrected)}

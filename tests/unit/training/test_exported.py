@@ -38,6 +38,7 @@ from models.wide import BUCKETS, COLUMNS
 
 LAYERS, WIDTH, INNER = 4, 64, 128
 SIZES = {"sentiment": 3, "risk": 1, "kinds": 13, "toxicity": 1, "relevance": 1, "embedding": WIDTH}
+AS_THEY_ARE = Spread(*(fill(WIDTH * len(looked_at(LAYERS)), np.float32) for fill in (np.zeros, np.ones)))
 TOKENS = np.array([[0, 9, 11, 17, 30, 2], [0, 23, 2, PAD, PAD, PAD], [0, 2, PAD, PAD, PAD, PAD]])
 
 
@@ -53,20 +54,20 @@ class Exporter:
         self,
         folder: Path,
         smoothing: Sequence[Smoothing] = (),
-        *,
-        as_they_are: bool = False,
         spread: Spread | None = None,
     ) -> Path:
         """The int8 graph, and beside it the one before anything is int8."""
         trained = Trained(self.network, self.network.backbone, Tokenizer(models.Unigram()))
         folder.mkdir(exist_ok=True)
-        taken = None if as_they_are else spread or spread_by_chance()
+        taken = spread or spread_by_chance()
         write_graph(trained, self.heads, self.table, smoothing, taken, folder, folder / "model.onnx")
         return folder / "model.onnx"
 
     def answers(self) -> dict[str, NDArray[np.float32]]:
         """What the network says before anything is int8."""
-        told = ExportedNetwork(self.network.backbone, self.heads, PAD, self.table).eval()(torch.from_numpy(TOKENS))
+        told = ExportedNetwork(self.network.backbone, self.heads, PAD, AS_THEY_ARE, self.table).eval()(
+            torch.from_numpy(TOKENS)
+        )
         return dict(zip(OUTPUTS, (each.detach().numpy() for each in told), strict=True))
 
 
@@ -209,6 +210,13 @@ def test_what_is_read_back_and_written_again_is_the_same_to_the_bit(exporter: Ex
             np.testing.assert_array_equal(after[name], kept, err_msg=name)
 
 
+def test_a_graph_whose_heads_take_features_as_they_are_is_refused(exporter: Exporter, tmp_path: Path) -> None:
+    weights = shipped_weights(exporter.write(tmp_path))
+    del weights["spread_mean"]
+    with pytest.raises(ValueError, match="before the heads' first layers were int8"):
+        shipped_heads(weights)
+
+
 def test_heads_for_features_of_one_mean_and_size_say_the_same() -> None:
     features = np.random.default_rng(4).normal(5, 3, (200, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
     spread, head = spread_of(features), hidden_head(2)
@@ -229,7 +237,7 @@ def test_features_of_very_unlike_sizes_cost_the_heads_little_in_int8(exporter: E
     wanted = exporter.answers()["embedding"]
     features = np.random.default_rng(5).normal(size=(50, WIDTH * len(looked_at(LAYERS)))).astype(np.float32)
     features[:, place] += 100.0
-    plain = exporter.write(tmp_path / "plain", as_they_are=True)
+    plain = exporter.write(tmp_path / "plain", spread=AS_THEY_ARE)
     brought = exporter.write(tmp_path / "brought", spread=spread_of(features))
     far, near = (np.abs(answers_of(path)["embedding"] - wanted).mean() for path in (plain, brought))
     assert near < far / 5
